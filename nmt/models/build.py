@@ -1,0 +1,106 @@
+"""Configuration → model: the only file where strings become modules."""
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from nmt.config.schema import ModelConfig
+from nmt.errors import ConfigError
+from nmt.models.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
+from nmt.models.cells import GRU, LSTM, RNN, Cell, PeepholeLSTM
+from nmt.models.decoder import AttentionDecoder
+from nmt.models.dropout import Dropout, TokenDropout
+from nmt.models.recurrent import RecurrentEncoder
+from nmt.models.translation import OutputLayer, TranslationModel
+
+CELLS: dict[str, type[Cell]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN, "peephole": PeepholeLSTM}
+
+
+def build_translation(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> TranslationModel:
+    """A freshly initialised translator for vocabularies of these sizes. Draws from torch's global generator."""
+    if config.tie_embeddings == "all" and source_vocabulary != target_vocabulary:
+        raise ConfigError(
+            f"model.tie_embeddings 'all' needs one vocabulary, but the source has {source_vocabulary} pieces and the"
+            f" target {target_vocabulary}; set it to 'target' or 'none', or use a joint tokenizer"
+        )
+    make_cell = partial(CELLS[config.cell], recurrent_dropout=config.dropout.recurrent)
+    encoder = RecurrentEncoder(
+        config.embedding_size,
+        config.hidden_size,
+        layers=config.encoder_layers,
+        make_cell=make_cell,
+        bidirectional_layers=config.bidirectional_layers,
+        residual_from=config.residual_from,
+        dropout=config.dropout.input,
+        variational=config.dropout.variational,
+    )
+    decoder = AttentionDecoder(
+        config.embedding_size,
+        config.hidden_size,
+        encoder.output_size,
+        layers=config.decoder_layers,
+        make_cell=make_cell,
+        attention=_attention(config, encoder.output_size),
+        residual_from=config.residual_from,
+        dropout=config.dropout.input,
+        variational=config.dropout.variational,
+        input_feeding=config.input_feeding,
+        bridge=config.initial_state == "bridge",
+    )
+    target_embedding = nn.Embedding(target_vocabulary, config.embedding_size)
+    all_tied = config.tie_embeddings == "all"
+    source_embedding = target_embedding if all_tied else nn.Embedding(source_vocabulary, config.embedding_size)
+    tied = None if config.tie_embeddings == "none" else target_embedding
+    model = TranslationModel(
+        source_embedding,
+        target_embedding,
+        encoder=encoder,
+        decoder=decoder,
+        output=OutputLayer(decoder.output_size, tied, target_vocabulary),
+        output_dropout=Dropout(config.dropout.output, variational=config.dropout.variational),
+        token_dropout=TokenDropout(config.dropout.token),
+    )
+    initialize(model, config)
+    return model
+
+
+def _attention(config: ModelConfig, memory_size: int) -> Attention:
+    query_size = config.hidden_size
+    kind = config.attention
+    if kind in ("dot", "scaled_dot") and query_size != memory_size:
+        raise ConfigError(
+            f"model.attention '{kind}' needs the encoder's outputs ({memory_size}) to be as wide as the decoder's"
+            f" ({query_size}); use 'general', or an encoder whose last layer reads one way"
+        )
+    match kind:
+        case "normalized_additive" | "additive":
+            size = config.attention_size or config.hidden_size
+            return AdditiveAttention(query_size, memory_size, size, normalized=kind == "normalized_additive")
+        case "general":
+            return GeneralAttention(query_size, memory_size)
+        case "dot":
+            return DotAttention()
+        case "scaled_dot":
+            return DotAttention(scale=query_size**-0.5)
+
+
+@torch.no_grad()
+def initialize(model: nn.Module, config: ModelConfig) -> None:
+    """Draw every matrix anew; biases, peepholes and attention's gain keep their constants (0 and 1/√A)."""
+    scale = config.initialization.scale
+    for name, parameter in model.named_parameters():
+        if name.endswith(("gain", "peephole")) or "bias" in name:
+            continue
+        if config.initialization.kind == "uniform" or parameter.dim() < 2:
+            nn.init.uniform_(parameter, -scale, scale)
+        elif name.endswith("weight_hh"):
+            for gate in parameter.split(parameter.shape[1]):
+                nn.init.orthogonal_(gate)
+        elif "embedding" in name or name == "output.weight":
+            nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
+        else:
+            nn.init.xavier_uniform_(parameter)
+    for module in model.modules():
+        if isinstance(module, LSTM | PeepholeLSTM):
+            module.bias_ih[module.hidden_size : 2 * module.hidden_size] = config.initialization.forget_bias

@@ -1,0 +1,178 @@
+"""The attention decoder in GNMT's second wiring: a whole target layer by layer, or one token of every beam at a time.
+
+Layer 1 reads embeddings only, and its *current* output is the attention's query; the context c is concatenated to the
+input of every layer above; from layer `residual_from` on, output = cell([x; c]) + x. So no layer waits for the attention
+of an earlier step, and a known target is read as whole sequences. With `input_feeding` layer 1 also reads the context
+of the step before (Luong et al. 2015, section 3.3; the wiring of the GNMT paper), and the target is read step by step.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from nmt.models.attention import Attention
+from nmt.models.cells import CellState
+from nmt.models.dropout import Dropout
+from nmt.models.masks import padding_mask
+from nmt.models.recurrent import MakeCell
+
+
+class Memory(NamedTuple):
+    """What the decoder attends to: keys projected once, the vectors averaged, and where they are real."""
+
+    keys: Float[Tensor, "B S A"]
+    values: Float[Tensor, "B S M"]
+    mask: Bool[Tensor, "B S"]
+
+
+class DecoderState(NamedTuple):
+    """The recurrent states of K rows of each sentence, and the context each row saw last (input feeding only)."""
+
+    layers: tuple[tuple[Float[Tensor, "B K H"], ...], ...]
+    context: Float[Tensor, "B K M"] | None
+
+
+class Decoded(NamedTuple):
+    """What the output layer reads, and where each position looked."""
+
+    outputs: Float[Tensor, "B T O"]
+    attention: Float[Tensor, "B T S"]
+
+
+class Bridge(nn.Module):
+    """Initial state from the source: h = tanh(W m̄), m̄ the mean of the memory (Bahdanau et al. 2015, appendix A.2.2)."""
+
+    def __init__(self, memory_size: int, hidden_size: int, tensors: int) -> None:
+        super().__init__()
+        self.tensors = tensors
+        self.projection = nn.Linear(memory_size, hidden_size * tensors)
+
+    def forward(self, memory: Memory) -> list[Float[Tensor, "B 1 H"]]:
+        mean = memory.values.sum(1, keepdim=True) / memory.mask.sum(1)[:, None, None]
+        return list(self.projection(mean).tanh().chunk(self.tensors, dim=-1))
+
+
+class AttentionDecoder(nn.Module):
+    """Reads embedded targets against a memory. `output_size` is H, or H + M where a single layer has none above it."""
+
+    def __init__(
+        self,
+        embedding_size: int,
+        hidden_size: int,
+        memory_size: int,
+        *,
+        layers: int,
+        make_cell: MakeCell,
+        attention: Attention,
+        residual_from: int = 3,
+        dropout: float = 0.0,
+        variational: bool = False,
+        input_feeding: bool = False,
+        bridge: bool = False,
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        self.input_feeding = input_feeding
+        self.residual_from = residual_from
+        self.dropout = Dropout(dropout, variational=variational)
+        first = make_cell(embedding_size + (memory_size if input_feeding else 0), hidden_size)
+        above = [make_cell(hidden_size + memory_size, hidden_size) for _ in range(layers - 1)]
+        self.layers = nn.ModuleList([first, *above])
+        self.hidden_size = hidden_size
+        self.state_size = first.state_size
+        self.output_size = hidden_size if layers > 1 else hidden_size + memory_size
+        self.bridge = Bridge(memory_size, hidden_size, layers * first.state_size) if bridge else None
+
+    def remember(self, values: Float[Tensor, "B S M"], lengths: Int[Tensor, " B"]) -> Memory:
+        """Project the keys of encoded sentences, once."""
+        return Memory(self.attention.project_keys(values), values, padding_mask(lengths, values.shape[1]))
+
+    def initial_state(self, memory: Memory) -> DecoderState:
+        """The state before the first token, of one row a sentence."""
+        count = len(self.layers) * self.state_size
+        batch = memory.values.shape[0]
+        if self.bridge is None:
+            tensors = [memory.values.new_zeros(batch, 1, self.hidden_size)] * count
+        else:
+            tensors = self.bridge(memory)
+        size = self.state_size
+        layers = tuple(tuple(tensors[i : i + size]) for i in range(0, count, size))
+        context = memory.values.new_zeros(batch, 1, memory.values.shape[-1]) if self.input_feeding else None
+        return DecoderState(layers, context)
+
+    def forward(self, embedded: Float[Tensor, "B T E"], memory: Memory) -> Decoded:
+        """Read B whole targets."""
+        state = self.initial_state(memory)
+        if self.input_feeding:
+            return self._loop(embedded, memory, state)
+        states: list[CellState] = [tuple(tensor[:, 0] for tensor in layer) for layer in state.layers]
+        values = self.layers[0](self.dropout(embedded), states[0])
+        context, weights = self.attention(values, memory.keys, memory.values, mask=memory.mask)
+        for number, (layer, begin) in enumerate(zip(self.layers[1:], states[1:], strict=True), start=2):
+            outputs = layer(self.dropout(torch.cat([values, context], dim=-1)), begin)
+            values = outputs + values if number >= self.residual_from else outputs
+        return Decoded(self._outputs(values, context), weights)
+
+    def step(
+        self, embedded: Float[Tensor, "B K E"], memory: Memory, state: DecoderState
+    ) -> tuple[Decoded, DecoderState]:
+        """Read one token of K rows of each sentence; the "T" of what comes back is K. Dropout is not applied here."""
+        return self._step(embedded, memory, state, [None] * len(self.layers), [None] * len(self.layers))
+
+    def _step(
+        self,
+        embedded: Tensor,
+        memory: Memory,
+        state: DecoderState,
+        noise: list[Tensor | None],
+        weights: list[Tensor | None],
+    ) -> tuple[Decoded, DecoderState]:
+        inputs = embedded if state.context is None else torch.cat([embedded, state.context], dim=-1)
+        new_states = [self.layers[0].step(_times(inputs, noise[0]), state.layers[0], weights[0])]
+        values = new_states[0][0]
+        context, attended = self.attention(values, memory.keys, memory.values, mask=memory.mask)
+        for i in range(1, len(self.layers)):
+            inputs = _times(torch.cat([values, context], dim=-1), noise[i])
+            new_states.append(self.layers[i].step(inputs, state.layers[i], weights[i]))
+            outputs = new_states[i][0]
+            values = outputs + values if i + 1 >= self.residual_from else outputs
+        state = DecoderState(tuple(new_states), context if self.input_feeding else None)
+        return Decoded(self._outputs(values, context), attended), state
+
+    def _loop(self, embedded: Tensor, memory: Memory, state: DecoderState) -> Decoded:
+        """Whole targets one step at a time, with the masks of dropout drawn once for all steps."""
+        batch, steps, _ = embedded.shape
+        noise = [self.dropout.noise(embedded.new_empty(batch, steps, layer.input_size)) for layer in self.layers]
+        weights = [layer.recurrent_weight() for layer in self.layers]
+        decoded = []
+        for t in range(steps):
+            at_t = [None if n is None else n[:, t : t + 1] if n.shape[1] > 1 else n for n in noise]
+            step, state = self._step(embedded[:, t : t + 1], memory, state, at_t, weights)
+            decoded.append(step)
+        return Decoded(*(torch.cat(parts, dim=1) for parts in zip(*decoded, strict=True)))
+
+    def _outputs(self, values: Tensor, context: Tensor) -> Tensor:
+        return values if len(self.layers) > 1 else torch.cat([values, context], dim=-1)
+
+
+def _times(values: Tensor, noise: Tensor | None) -> Tensor:
+    return values if noise is None else values * noise
+
+
+def reorder_state(
+    state: DecoderState, memory: Memory, sentences: Int[Tensor, " b"], rows: Int[Tensor, "b k"]
+) -> tuple[DecoderState, Memory]:
+    """Keep the sentences named, in that order; row j of the new sentence i continues its old row `rows[i, j]`."""
+    source = sentences[:, None]
+
+    def pick(values: Tensor) -> Tensor:
+        return values[source, rows]
+
+    layers = tuple(tuple(pick(tensor) for tensor in layer) for layer in state.layers)
+    context = None if state.context is None else pick(state.context)
+    unchanged = len(sentences) == memory.mask.shape[0]  # compaction is the only change a memory ever sees …
+    if not unchanged:
+        memory = Memory(*(part.index_select(0, sentences) for part in memory))
+    return DecoderState(layers, context), memory

@@ -1,0 +1,45 @@
+"""Dropout with a mask per position, or one mask per sentence for all of its positions ("variational").
+
+Srivastava et al. 2014; Gal & Ghahramani 2016, arXiv 1512.05287.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Dropout(nn.Module):
+    """Zero units of `B T D` with probability `p` while training and scale the rest by 1 / (1 - p)."""
+
+    def __init__(self, p: float, *, variational: bool = False) -> None:
+        super().__init__()
+        self.p = p
+        self.variational = variational
+
+    def forward(self, values: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        if not self.variational:
+            return F.dropout(values, self.p, self.training)
+        noise = self.noise(values)
+        return values if noise is None else values * noise
+
+    def noise(self, like: Float[Tensor, "B T D"]) -> Float[Tensor, "B t D"] | None:
+        """The factors for `B T D` drawn at once, for whoever reads it step by step; None when nothing is dropped."""
+        if not self.training or self.p == 0.0:
+            return None
+        shape = (like.shape[0], 1 if self.variational else like.shape[1], like.shape[2])
+        return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(1 - self.p).div_(1 - self.p)
+
+
+class TokenDropout(nn.Module):
+    """Zero whole embedded tokens of `B T E` with probability `p` while training; the rest is scaled by 1 / (1 - p)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, values: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+        if not self.training or self.p == 0.0:
+            return values
+        kept = torch.empty(values.shape[:2], dtype=values.dtype, device=values.device).bernoulli_(1 - self.p)
+        return values * kept.div_(1 - self.p)[:, :, None]

@@ -1,0 +1,79 @@
+"""Label-smoothed cross-entropy straight from what the output layer reads, without ever keeping N×V logits.
+
+Tokens are taken in chunks; each chunk's gradient is computed in the forward pass, while its logits are still in the
+cache, and only the gradients of the inputs (N×D), the matrix (V×D) and the bias (V) are kept for the backward pass.
+
+    loss(n) = (1 - ε) · (-log p(y_n)) + ε / V · Σ_v -log p(v)         Szegedy et al. 2016; F.cross_entropy's label_smoothing
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+CHUNK_TOKENS = 256  # logits of one chunk stay in a core's cache for vocabularies of some thousands
+
+
+class LossSums(NamedTuple):
+    """Sums over N tokens, to be divided by the tokens of the global batch."""
+
+    loss: Float[Tensor, ""]  # smoothed; what is minimised
+    negative_log_likelihood: Float[Tensor, ""]  # detached; exp(sum / N) is the perplexity
+
+
+class _FusedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        wants_gradient = any(ctx.needs_input_grad[:3])
+        loss = inputs.new_zeros((), dtype=torch.float32)
+        total_nll = torch.zeros_like(loss)
+        matrix = weight.to(dtype)
+        grad_inputs = torch.empty_like(inputs) if wants_gradient else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
+        grad_bias = torch.zeros_like(bias, dtype=torch.float32) if wants_gradient else None
+        for begin in range(0, inputs.shape[0], CHUNK_TOKENS):
+            chunk = inputs[begin : begin + CHUNK_TOKENS].to(dtype)
+            target = targets[begin : begin + CHUNK_TOKENS, None]
+            logits = torch.addmm(bias.to(dtype), chunk, matrix.T).float()
+            log_probabilities = logits.log_softmax(dim=-1)
+            nll = -log_probabilities.gather(1, target).sum()
+            total_nll += nll
+            loss += nll if smoothing == 0.0 else (1 - smoothing) * nll - smoothing * log_probabilities.mean(1).sum()
+            if grad_inputs is None or grad_weight is None or grad_bias is None:
+                continue
+            gradient = log_probabilities.exp_()
+            if smoothing:
+                gradient -= smoothing / gradient.shape[1]
+            gradient.scatter_add_(1, target, torch.full_like(target, smoothing - 1, dtype=gradient.dtype))
+            grad_bias += gradient.sum(0)
+            small = gradient.to(dtype)
+            grad_inputs[begin : begin + CHUNK_TOKENS] = small @ matrix
+            grad_weight += small.T @ chunk
+        ctx.save_for_backward(grad_inputs, grad_weight, grad_bias)
+        ctx.mark_non_differentiable(total_nll)
+        return loss, total_nll
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        grad_inputs, grad_weight, grad_bias = ctx.saved_tensors
+        scale = gradients[0]
+        return grad_inputs * scale.to(grad_inputs.dtype), grad_weight * scale, grad_bias * scale, None, None, None
+
+
+def cross_entropy_sums(
+    inputs: Float[Tensor, "N D"],
+    weight: Float[Tensor, "V D"],
+    bias: Float[Tensor, " V"],
+    *,
+    targets: Int[Tensor, " N"],
+    label_smoothing: float = 0.0,
+) -> LossSums:
+    """Sum of the smoothed loss over N tokens; products in autocast's dtype where it is on, the softmax in float32."""
+    device = inputs.device.type
+    autocast = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
+    with torch.autocast(device, enabled=False):
+        return LossSums(*_FusedCrossEntropy.apply(inputs, weight, bias, targets, label_smoothing, dtype))

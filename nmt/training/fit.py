@@ -1,0 +1,189 @@
+"""One call trains a run from its configuration to scores on the test set: prepare, build, fit, average, evaluate."""
+
+import contextlib
+import logging
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.strategies import DDPStrategy
+
+from nmt.config.schema import Config
+from nmt.data.loader import EvaluationLoader, training_loader
+from nmt.data.prepare import Corpora, prepare_corpora
+from nmt.errors import ConfigError
+from nmt.models.build import build_translation
+from nmt.training.callbacks import build_callbacks
+from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
+from nmt.training.environment import environment
+from nmt.training.finish import average_best, evaluate_tests
+from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.precision import choose_precision
+from nmt.training.progress import speak
+from nmt.training.run import RunFolder, is_first_process
+from nmt.training.schedules import check_schedule
+from nmt.training.task import TranslationTask
+
+log = logging.getLogger(__name__)
+
+RUN_DIR_VARIABLE = "NMT_RUN_DIR"  # processes that Lightning launches find the run's folder here
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, once its corpora are prepared."""
+
+    task: TranslationTask
+    trainer: lightning.Trainer
+    corpora: Corpora
+    loader: Any
+    validation: EvaluationLoader | None
+
+
+def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -> Path:
+    """Train, or go on training where `run_dir` holds a run of this configuration; returns the run's folder.
+
+    Raises ConfigError, DataError or TrainingError, each with the way out; `Interrupted` after a signal.
+    """
+    quiet_lightning()
+    terminal = sys.stderr.isatty()
+    first = is_first_process()
+    with contextlib.ExitStack() as stack:
+        if first:
+            stack.callback(logging.getLogger("nmt").removeHandler, speak(terminal=terminal))
+        run = stack.enter_context(RunFolder(_run_path(config, run_dir), config))
+        newest = newest_usable_checkpoint(run.checkpoints)
+        if newest is not None and not resume:
+            raise ConfigError(f"{run.path}: holds a trained run already; choose another --run-dir, or resume it")
+        if config.train.threads:
+            torch.set_num_threads(config.train.threads)
+        lightning.seed_everything(config.seed, workers=True, verbose=False)
+        parts = _assemble(run, terminal=terminal)
+        _introduce(run, parts, resuming_from=newest)
+        with _closed(parts.trainer, run):
+            parts.trainer.fit(
+                parts.task,
+                train_dataloaders=parts.loader,
+                val_dataloaders=parts.validation,
+                ckpt_path=newest,
+                weights_only=True,
+            )
+            if first:
+                average_best(run, parts.task, parts.validation)
+                evaluate_tests(run, parts.corpora.tests, device=str(parts.task.device), terminal=terminal)
+    return run.path
+
+
+def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
+    """Corpora, model, task and trainer; every process of a run does the same."""
+    config, train = run.config, run.config.train
+    corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed)
+    on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and torch.cuda.is_available())
+    trainer = _trainer(run, on_gpu=on_gpu, has_validation=corpora.validation is not None, terminal=terminal)
+    place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
+    loader = training_loader(corpora, config.data, seed=config.seed, sampling=config.tokenizer.sampling, **place)
+    validation = None if corpora.validation is None else EvaluationLoader(corpora.validation, config.data, **place)
+    source, target = corpora.tokenizers
+    total_steps = _total_steps(config, loader)
+    check_schedule(train.schedule, total_steps=total_steps)
+    task = TranslationTask(
+        config,
+        build_translation(config.model, source.vocabulary_size, target.vocabulary_size),
+        corpora.tokenizers,
+        validation=corpora.validation,
+        total_steps=total_steps,
+        about={"languages": [config.data.source, config.data.target], "environment": environment()},
+    )
+    return Parts(task, trainer, corpora, loader, validation)
+
+
+def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bool) -> lightning.Trainer:
+    train = run.config.train
+    if train.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError(f"train.accelerator 'gpu' asked for, but torch {torch.__version__} finds no GPU here; use cpu")
+    precision, _ = choose_precision(train, on_gpu=on_gpu)
+    every = train.validate_every_steps
+    processes = train.devices * train.num_nodes
+    strategy: Any = train.strategy
+    if strategy == "auto" and processes > 1:
+        strategy = DDPStrategy(timeout=timedelta(minutes=10))
+    trainer = lightning.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=train.devices,
+        num_nodes=train.num_nodes,
+        strategy=strategy,
+        precision=precision,
+        max_steps=train.max_steps or -1,
+        max_epochs=train.max_epochs or -1,
+        accumulate_grad_batches=train.accumulate,
+        val_check_interval=None if every is None else every * train.accumulate,
+        check_val_every_n_epoch=1 if every is None else None,
+        limit_val_batches=1.0 if has_validation else 0,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,  # the number of batches differs between epochs
+        logger=build_loggers(run.config.logger, run),
+        log_every_n_steps=train.log_every_steps,
+        callbacks=build_callbacks(run, terminal=terminal),
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=terminal,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=run.path,
+    )
+    if trainer.world_size != processes:
+        raise ConfigError(
+            f"train.devices ({train.devices}) × train.num_nodes ({train.num_nodes}) is {processes} processes, but"
+            f" {trainer.world_size} were started; make the launcher (torchrun, SLURM) and the configuration agree"
+        )
+    return trainer
+
+
+def _total_steps(config: Config, loader: Any) -> int | None:
+    """Optimiser steps of the whole run, as far as they are known."""
+    train = config.train
+    limits = [] if train.max_steps is None else [train.max_steps]
+    if train.max_epochs is not None and not config.data.streaming:
+        limits.append(train.max_epochs * math.ceil(len(loader) / train.accumulate))
+    return min(limits, default=None)
+
+
+def _introduce(run: RunFolder, parts: Parts, *, resuming_from: Path | None) -> None:
+    """Say what is about to happen: data, model, number format, threads, where it goes."""
+    if not is_first_process():
+        return
+    train = run.config.train
+    on_gpu = isinstance(parts.trainer.accelerator, lightning.accelerators.CUDAAccelerator)
+    precision, why = choose_precision(train, on_gpu=on_gpu)
+    parameters = sum(p.numel() for p in parts.task.model.parameters())
+    log.info("%s", parts.corpora.report)
+    vocabulary = " + ".join(str(t.vocabulary_size) for t in dict.fromkeys(parts.corpora.tokenizers))
+    threads = "" if on_gpu else f", {torch.get_num_threads()} thread(s)"
+    log.info("model: %s parameters, vocabulary %s", f"{parameters:,}", vocabulary)
+    log.info("computing in %s (%s)%s", precision, why, threads)
+    log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
+
+
+@contextlib.contextmanager
+def _closed(trainer: lightning.Trainer, run: RunFolder) -> Iterator[None]:
+    """Close the loggers however the run ends."""
+    try:
+        yield
+    finally:
+        close_loggers(trainer.loggers, run)
+
+
+def _run_path(config: Config, run_dir: Path | None) -> Path:
+    """The folder asked for, or `runs/<name>-<time>`, the same one in every process that this one launches."""
+    if run_dir is None:
+        launched = os.environ.get(RUN_DIR_VARIABLE)
+        name = f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        run_dir = Path(launched) if launched and not is_first_process() else Path("runs") / name
+    os.environ[RUN_DIR_VARIABLE] = str(run_dir.resolve())
+    return run_dir

@@ -1,0 +1,69 @@
+"""Every kind of attention against its equation, masked, chunked."""
+
+import pytest
+import torch
+
+from nmt.models import attention as module
+from nmt.models.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
+
+B, T, S, H = 2, 3, 5, 4
+
+
+def kinds() -> dict[str, Attention]:
+    torch.manual_seed(2)
+    return {
+        "normalized_additive": AdditiveAttention(H, H, 6),
+        "additive": AdditiveAttention(H, H, 6, normalized=False),
+        "general": GeneralAttention(H, H),
+        "dot": DotAttention(),
+        "scaled_dot": DotAttention(scale=H**-0.5),
+    }
+
+
+def expected_score(name: str, attention: Attention, q: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+    if name in ("dot", "scaled_dot"):
+        return q @ m * (H**-0.5 if name == "scaled_dot" else 1.0)
+    if name == "general":
+        return q @ (attention.key.weight @ m)
+    v = attention.score_vector
+    if name == "additive":
+        return v @ torch.tanh(attention.query.weight @ q + attention.key.weight @ m)
+    inner = torch.tanh(attention.query.weight @ q + attention.key.weight @ m + attention.bias)
+    return attention.gain * (v / v.norm()) @ inner
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_scores_and_context_follow_the_equation(name: str) -> None:
+    attention = kinds()[name]
+    if name == "normalized_additive":
+        assert attention.gain.item() == pytest.approx(6**-0.5) and not attention.bias.any()
+        torch.nn.init.uniform_(attention.bias)
+    query, memory = torch.randn(B, T, H), torch.randn(B, S, H)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    context, weights = attention(query, attention.project_keys(memory), memory, mask=mask)
+    for b, length in enumerate((5, 3)):
+        for t in range(T):
+            scores = torch.stack([expected_score(name, attention, query[b, t], memory[b, s]) for s in range(length)])
+            torch.testing.assert_close(weights[b, t, :length], scores.softmax(0), atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(context[b, t], scores.softmax(0) @ memory[b, :length], atol=1e-6, rtol=1e-5)
+    assert not weights[1, :, 3:].any()
+
+
+def test_chunks_change_neither_scores_nor_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = AdditiveAttention(H, H, 6)
+    query, memory = torch.randn(B, 7, H, requires_grad=True), torch.randn(B, S, H, requires_grad=True)
+    factors = torch.randn(B, 7, S)
+
+    def run() -> list[torch.Tensor]:
+        scores = attention.score(query, attention.project_keys(memory))
+        inputs = [query, memory, *attention.parameters()]
+        return [scores, *torch.autograd.grad((scores * factors).sum(), inputs)]
+
+    whole = run()
+    calls = []
+    plain = module._additive_scores
+    monkeypatch.setattr(module, "_additive_scores", lambda *args: calls.append(args[0].shape[1]) or plain(*args))
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", B * S * 6 * 2)  # two query positions a chunk
+    for a, b in zip(whole, run(), strict=True):
+        torch.testing.assert_close(a, b)
+    assert calls[:4] == [2, 2, 2, 1] and len(calls) == 8  # each chunk once more in the backward pass

@@ -1,0 +1,146 @@
+"""What training saves, inference reads; what is damaged, foreign or hostile is refused by name."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.checkpoint import (
+    Checkpoint,
+    average_weights,
+    find_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from nmt.config.schema import Config, ModelConfig, TokenizerConfig, TrainConfig
+from nmt.errors import CheckpointError
+from nmt.models.build import build_translation
+from nmt.text.tokenizer import Tokenizer, Tokenizers
+
+LINES = ["ein Hund läuft", "zwei Hunde laufen", "eine Katze schläft", "a dog runs", "two dogs run", "a cat sleeps"] * 5
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    options = TokenizerConfig(kind="bpe", vocabulary_size=300)
+    tokenizer = Tokenizer.train(LINES, config=options)
+    model = ModelConfig(embedding_size=8, hidden_size=8)
+    config = Config(model=model, tokenizer=options, train=TrainConfig(max_steps=1))
+    torch.manual_seed(0)
+    built = build_translation(model, tokenizer.vocabulary_size, tokenizer.vocabulary_size)
+    return Checkpoint(config, Tokenizers(tokenizer, tokenizer), built.state_dict(), {"step": 7})
+
+
+def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", checkpoint)
+    back = read_checkpoint(tmp_path / "a.ckpt")
+    assert back.config == checkpoint.config and back.about == checkpoint.about
+    assert back.tokenizers.source.model == checkpoint.tokenizers.source.model
+    assert back.tokenizers.source is back.tokenizers.target
+    arguments = torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 7]])
+    assert torch.equal(back.build()(*arguments), checkpoint.build()(*arguments))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]  # no temporary file stays
+
+
+def test_tied_weights_are_tied_again(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", checkpoint)
+    model = read_checkpoint(tmp_path / "a.ckpt").build()
+    assert model.source_embedding.weight is model.target_embedding.weight is model.output.weight
+
+
+def test_a_run_folder_means_its_best_checkpoint_or_else_its_last(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds no checkpoints/best\.ckpt or checkpoints/last\.ckpt"):
+        find_checkpoint(tmp_path)
+    write_checkpoint(tmp_path / "checkpoints" / "last.ckpt", checkpoint)
+    assert find_checkpoint(tmp_path).name == "last.ckpt"
+    write_checkpoint(tmp_path / "checkpoints" / "best.ckpt", checkpoint)
+    assert find_checkpoint(tmp_path).name == "best.ckpt"
+    with pytest.raises(CheckpointError, match="nowhere: no such file or run folder"):
+        find_checkpoint(tmp_path / "nowhere")
+
+
+class Bomb:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_is_never_unpickled(tmp_path: Path) -> None:
+    trace = tmp_path / "exploded"
+    torch.save({"nmt": Bomb(trace)}, tmp_path / "evil.ckpt")
+    with pytest.raises(CheckpointError, match=r"evil\.ckpt: refused, it would run code"):
+        read_checkpoint(tmp_path / "evil.ckpt")
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(CheckpointError, match=r"evil\.pkl"):
+        read_checkpoint(tmp_path / "evil.pkl")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 5000, -1, -100])
+def test_a_truncated_file_is_named(checkpoint: Checkpoint, tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "cut.ckpt"
+    write_checkpoint(path, checkpoint)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match=r"cut\.ckpt: "):
+        read_checkpoint(path)
+
+
+def test_text_foreign_and_future_files_are_told_apart(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "x.ckpt"
+    path.write_text("not a checkpoint")
+    with pytest.raises(CheckpointError, match=r"x\.ckpt: "):
+        read_checkpoint(path)
+    torch.save({"state_dict": {"w": torch.ones(2)}}, path)
+    with pytest.raises(CheckpointError, match="of something else"):
+        read_checkpoint(path)
+    torch.save([1, 2], path)
+    with pytest.raises(CheckpointError, match="of something else"):
+        read_checkpoint(path)
+    torch.save({"nmt": {"format": 99}, "state_dict": {}}, path)
+    with pytest.raises(CheckpointError, match="format 99, this version reads 1"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("damage", ["config", "tokenizers", "state_dict"])
+def test_a_damaged_description_is_named(checkpoint: Checkpoint, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "x.ckpt"
+    write_checkpoint(path, checkpoint)
+    content = torch.load(path, weights_only=True)
+    (content if damage == "state_dict" else content["nmt"])[damage] = 3
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"x\.ckpt: its description is damaged"):
+        read_checkpoint(path)
+
+
+def test_weights_of_another_size_are_refused(checkpoint: Checkpoint) -> None:
+    wrong = {name: value[:-1] if value.dim() else value for name, value in checkpoint.weights.items()}
+    with pytest.raises(CheckpointError, match="do not fit"):
+        Checkpoint(checkpoint.config, checkpoint.tokenizers, wrong, {}).build()
+
+
+def test_an_average_is_the_mean_of_each_weight(checkpoint: Checkpoint) -> None:
+    other = {name: value + 2.0 for name, value in checkpoint.weights.items()}
+    second = Checkpoint(checkpoint.config, checkpoint.tokenizers, other, {})
+    for name, value in average_weights([checkpoint, second]).items():
+        torch.testing.assert_close(value, checkpoint.weights[name] + 1.0)
+    larger = checkpoint.config.model_copy(update={"model": ModelConfig(hidden_size=16)})
+    with pytest.raises(CheckpointError, match="different models"):
+        average_weights([checkpoint, Checkpoint(larger, checkpoint.tokenizers, other, {})])
+
+
+def test_reading_a_checkpoint_needs_no_lightning(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", checkpoint)
+    code = (
+        "import sys; from nmt.inference.translator import Translator;"
+        f" t = Translator.from_checkpoint({str(tmp_path / 'a.ckpt')!r}); t.translate(['ein Hund']);"
+        " print([m for m in ('pytorch_lightning', 'wandb', 'datasets', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
