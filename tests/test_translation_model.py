@@ -104,8 +104,8 @@ def test_impossible_combinations_are_named() -> None:
 
 
 @pytest.mark.parametrize("kind", ["uniform", "xavier"])
-def test_initialisation(kind: str) -> None:
-    model = build(initialization={"kind": kind, "scale": 0.04, "forget_bias": 1.0})
+def test_initialization(kind: str) -> None:
+    model = build(initialization={"kind": kind, "scale": 0.04, "forget_bias": 1.0, "embedding_std": None})
     cell = model.decoder.layers[0]
     assert cell.bias_ih.view(4, 12).sum(1).tolist() == [0, 12, 0, 0] and not cell.bias_hh.any()
     assert model.decoder.attention.gain.item() == pytest.approx(12**-0.5)
@@ -115,6 +115,13 @@ def test_initialisation(kind: str) -> None:
     else:
         gate = cell.weight_hh[:12]
         torch.testing.assert_close(gate @ gate.T, torch.eye(12), atol=1e-5, rtol=0)
+
+
+def test_embeddings_have_a_deviation_of_their_own() -> None:
+    """With embeddings as small as the other matrices, attention slept through two epochs of Multi30k."""
+    model = build(vocabulary=(500, 500), initialization={"scale": 0.1, "embedding_std": 0.7})
+    assert model.source_embedding.weight.std().item() == pytest.approx(0.7, rel=0.05)
+    assert model.encoder.layers[1].weight_ih.abs().max() <= 0.1
 
 
 @pytest.mark.parametrize(

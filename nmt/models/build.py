@@ -88,17 +88,17 @@ def _attention(config: ModelConfig, memory_size: int) -> Attention:
 @torch.no_grad()
 def initialize(model: nn.Module, config: ModelConfig) -> None:
     """Draw every matrix anew; biases, peepholes and attention's gain keep their constants (0 and 1/√A)."""
-    scale = config.initialization.scale
+    scale, embedding_std = config.initialization.scale, config.initialization.embedding_std
     for name, parameter in model.named_parameters():
         if name.endswith(("gain", "peephole")) or "bias" in name:
             continue
-        if config.initialization.kind == "uniform" or parameter.dim() < 2:
+        if "embedding" in name and embedding_std is not None:
+            nn.init.normal_(parameter, std=embedding_std)
+        elif config.initialization.kind == "uniform" or parameter.dim() < 2:
             nn.init.uniform_(parameter, -scale, scale)
         elif name.endswith("weight_hh"):
             for gate in parameter.split(parameter.shape[1]):
                 nn.init.orthogonal_(gate)
-        elif "embedding" in name or name == "output.weight":
-            nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
         else:
             nn.init.xavier_uniform_(parameter)
     for module in model.modules():

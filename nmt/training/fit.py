@@ -107,7 +107,9 @@ def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
 def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bool) -> lightning.Trainer:
     train = run.config.train
     if train.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ConfigError(f"train.accelerator 'gpu' asked for, but torch {torch.__version__} finds no GPU here; use cpu")
+        raise ConfigError(
+            f"train.accelerator 'gpu' asked for, but torch {torch.__version__} finds no GPU here; use cpu"
+        )
     precision, _ = choose_precision(train, on_gpu=on_gpu)
     every = train.validate_every_steps
     processes = train.devices * train.num_nodes

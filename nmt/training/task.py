@@ -153,7 +153,9 @@ class TranslationTask(lightning.LightningModule):
         sums = self._over_ranks(self._validated)
         self._validated = None
         loss = sums.negative_log_likelihood / sums.tokens
-        scores = {"validation/loss": loss, "validation/perplexity": loss.exp()} | self.translation_scores(self.validation)
+        scores = {"validation/loss": loss, "validation/perplexity": loss.exp()} | self.translation_scores(
+            self.validation
+        )
         self.log_dict(scores, rank_zero_only=False)
         if not self.trainer.sanity_checking and self.config.train.schedule.kind == "plateau":
             self.plateau.observe(float(scores[MONITORS[self.config.train.monitor][0]]))
@@ -166,7 +168,9 @@ class TranslationTask(lightning.LightningModule):
         translator = Translator(self.model, self.tokenizers, search=self._validation_search())
         shown = translator.translate([source for source, _ in mine[:SAMPLES]], attention=True)
         rest = translator.translate([source for source, _ in mine[SAMPLES:]])
-        self.validation_samples = [_sample(t, reference) for t, (_, reference) in zip(shown, mine[:SAMPLES], strict=True)]
+        self.validation_samples = [
+            _sample(t, reference) for t, (_, reference) in zip(shown, mine[:SAMPLES], strict=True)
+        ]
         pairs = [(t.text, reference) for t, (_, reference) in zip([*shown, *rest], mine, strict=True)]
         gathered = _gather(pairs, self._world_size)
         scores = corpus_scores([hypothesis for hypothesis, _ in gathered], [reference for _, reference in gathered])
@@ -193,7 +197,9 @@ class TranslationTask(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What makes the file self-contained, beside what Lightning saves."""
         measured = {
-            name: float(value) for name, value in self.trainer.callback_metrics.items() if name.startswith("validation/")
+            name: float(value)
+            for name, value in self.trainer.callback_metrics.items()
+            if name.startswith("validation/")
         }
         about = self.about | {"step": self.global_step, "scores": measured}
         checkpoint["nmt"] = header(self.config, self.tokenizers, about)
@@ -233,9 +239,7 @@ def _sample(translation: Translation, reference: str) -> Sample:
     attention = None if best is None or best.attention is None else best.attention.float().numpy()
     score = sentence_scores([translation.text], [reference])[0].chrf
     pieces = () if best is None else best.pieces
-    return Sample(
-        translation.source, reference, translation.text, score, attention, translation.source_pieces, pieces
-    )
+    return Sample(translation.source, reference, translation.text, score, attention, translation.source_pieces, pieces)
 
 
 def _gather(mine: list[tuple[str, str]], world_size: int) -> list[tuple[str, str]]:

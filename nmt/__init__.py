@@ -1,0 +1,54 @@
+"""GNMT in PyTorch Lightning. Public names are loaded when they are first used, so that `import nmt` costs nothing.
+
+from nmt import Translator
+translator = Translator.from_checkpoint("runs/demo")
+print(translator.translate(["Der alte Mann schläft."])[0].text)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nmt.config.load import load_config
+    from nmt.config.schema import Config
+    from nmt.errors import CheckpointError, ConfigError, DataError, NMTError, TrainingError
+    from nmt.inference.translator import Translation, Translator
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "NMTError",
+    "TrainingError",
+    "Translation",
+    "Translator",
+    "__version__",
+    "load_config",
+]
+
+_HOMES = {
+    "CheckpointError": "nmt.errors",
+    "Config": "nmt.config.schema",
+    "ConfigError": "nmt.errors",
+    "DataError": "nmt.errors",
+    "NMTError": "nmt.errors",
+    "TrainingError": "nmt.errors",
+    "Translation": "nmt.inference.translator",
+    "Translator": "nmt.inference.translator",
+    "load_config": "nmt.config.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nmt' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # the next time it is simply there
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

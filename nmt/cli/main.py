@@ -1,0 +1,52 @@
+"""`nmt COMMAND ...`: hands the arguments to the command's own file, and imports no other."""
+
+import difflib
+from importlib import import_module
+from typing import Final
+
+from nmt import __version__
+from nmt.cli.guard import guarded
+from nmt.errors import ConfigError
+
+COMMANDS: Final = {
+    "train": "train a model from a configuration and sentence pairs",
+    "translate": "translate a text file, one sentence a line",
+    "evaluate": "score translations: BLEU, chrF and TER, with signatures",
+    "tokenizer": "train a SentencePiece model by itself, and use it on text",
+    "demo-text": "write the embedded corpus as text files",
+}
+
+HELP: Final = """usage: nmt COMMAND ...
+
+Google's neural machine translation system (GNMT): train, translate, evaluate.
+
+commands:
+{commands}
+
+  nmt COMMAND --help    options and examples of a command
+  nmt --version         version of this package
+
+example:
+  nmt train --config gnmt_small --run-dir runs/demo
+  echo "Der alte Mann schläft." | nmt translate --checkpoint runs/demo
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Find the command and run it. Raises ConfigError, with the nearest name, where there is none."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP.format(commands="\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())), end="")
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        print(f"nmt {__version__}")
+        return 0
+    name, *arguments = argv
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+        raise ConfigError(f"no command {name!r}; {hint}")
+    code: int = import_module(f"nmt.cli.{name.replace('-', '_')}").main(arguments)
+    return code
+
+
+main = guarded(run)

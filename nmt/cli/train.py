@@ -1,0 +1,194 @@
+"""`train`: a configuration, overrides, and the checks that can be made before anything heavy is imported."""
+
+import argparse
+import difflib
+import json
+import os
+import shutil
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Never
+
+from nmt.cli.guard import guarded
+from nmt.config.find import available_configs, describe
+from nmt.errors import ConfigError, DataError, NMTError
+
+if TYPE_CHECKING:
+    from nmt.config.schema import Config
+    from nmt.data.pairs import Reader
+
+EXAMPLES: Final = """examples:
+  python scripts/train.py --config gnmt_small
+  python scripts/train.py --config gnmt_small --run-dir runs/demo --logger wandb --train.max_minutes 5
+  python scripts/train.py --config gnmt_small --model.hidden_size 512 --model.dropout.input 0.3 --print-config
+
+  your own corpus, DIR/train.en and DIR/train.de and so on, English to German:
+  python scripts/train.py --config gnmt_multi30k --data.train DIR/train --data.validation DIR/val \\
+      --data.test DIR/test --data.source en --data.target de
+
+  several corpora, of several kinds:
+  python scripts/train.py --config gnmt_wmt16 --data.train '[{path: a.tsv}, {path: b.jsonl.gz, weight: 2}]'
+
+The same command with the same --run-dir goes on where it was interrupted.
+"""
+
+SECTIONS: Final = """any option of the configuration, as --section.option VALUE:
+  --seed N --logger wandb|csv|tensorboard|none --name NAME
+  --data.*         corpora, languages, cleaning, batches
+  --tokenizer.*    SentencePiece: kind, vocabulary, or a model of yours
+  --model.*        layers, sizes, cell, attention, dropout
+  --train.*        how long, optimizer, schedule, validation, checkpoints, hardware
+  --search.*       beam size and penalties that validation and `translate` use
+  All of them, with values and defaults: --help-options, or --help-options model
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Never:
+        raise ConfigError(f"{message}; see train --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options that are not the configuration's."""
+    options = _Parser(
+        prog="train",
+        usage="train --config NAME_OR_FILE [--run-dir DIR] [--section.option VALUE ...]",
+        description="Train a translation model.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    options.add_argument("--config", metavar="NAME_OR_FILE", help="a name below, a YAML file, or a run's folder")
+    options.add_argument(
+        "--run-dir", type=Path, metavar="DIR", help="where the run is kept, and resumed (default: runs/NAME-TIME)"
+    )
+    options.add_argument("--no-resume", action="store_true", help="stop rather than go on with a run in --run-dir")
+    options.add_argument(
+        "--print-config", "--print_config", action="store_true", help="print the whole configuration as YAML, and stop"
+    )
+    options.add_argument("-h", "--help", action="store_true", help="print this, and stop")
+    options.add_argument(
+        "--help-options",
+        nargs="?",
+        const="",
+        metavar="SECTION",
+        help="print every option of the configuration, and stop",
+    )
+    return options
+
+
+def run(argv: list[str]) -> int:
+    """Train. Whatever can be wrong with options and files is said before torch is imported."""
+    options = parser()
+    arguments, overrides = options.parse_known_args(argv)
+    if arguments.help:
+        print(_help(options), end="")
+        return 0
+    if arguments.help_options is not None:
+        print("\n".join(_option_lines(arguments.help_options)))
+        return 0
+    _check_own_options(options, overrides)
+    if arguments.config is None:
+        raise ConfigError(f"--config is needed: {', '.join(available_configs()) or 'a YAML file'}; see train --help")
+    from nmt.config.load import dump_yaml, load_config
+
+    config = load_config(arguments.config, overrides)
+    if arguments.print_config:
+        print(dump_yaml(config), end="")
+        return 0
+    check_files(config)
+    _check_run_dir(arguments.run_dir)
+    from nmt.training.fit import train
+
+    train(config, run_dir=arguments.run_dir, resume=not arguments.no_resume)
+    return 0
+
+
+def check_files(config: "Config") -> None:
+    """Raise DataError with a line for every file that is named and not there, ConfigError where none is named."""
+    from nmt.data.pairs import Languages
+    from nmt.data.sources import open_sources
+
+    if not config.data.train:
+        raise ConfigError("data.train: nothing to train on; give --data.train DIR/train (or demo:train)")
+    languages = Languages(config.data.source, config.data.target)
+    problems = []
+    for name in ("train", "validation", "test"):
+        for source in getattr(config.data, name):
+            try:
+                for reader, _ in open_sources([source], languages):
+                    problems += [f"data.{name}: {missing}" for missing in _missing(reader)]
+            except NMTError as error:
+                problems.append(f"data.{name}: {error}")
+    models = config.tokenizer
+    problems += [
+        f"tokenizer: {path}: no such file"
+        for path in (models.model, models.source_model, models.target_model)
+        if path is not None and not os.path.isfile(path)
+    ]
+    if problems:
+        lines = list(dict.fromkeys(problems))
+        raise DataError("\n  ".join([f"{len(lines)} problems:", *lines] if len(lines) > 1 else lines))
+
+
+def _missing(reader: "Reader") -> list[DataError]:
+    """The files that a reader will want and not find; what it reads from elsewhere has none."""
+    from nmt.data.tables import JsonLines, Parquet, TabSeparated
+    from nmt.data.text_files import ParallelText, missing_file
+
+    files: tuple[str, ...] = ()
+    if isinstance(reader, ParallelText):
+        files = (reader.source_file, reader.target_file)
+    elif isinstance(reader, (TabSeparated, JsonLines, Parquet)):
+        files = (reader.path,)
+    return [missing_file(file) for file in files if not os.path.isfile(file)]
+
+
+def _check_run_dir(run_dir: Path | None) -> None:
+    """Raise ConfigError where no run can be kept."""
+    if run_dir is None:
+        return
+    place = run_dir.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigError(f"--run-dir {run_dir}: {place} is a file, not a folder")
+    if not os.access(place, os.W_OK):
+        raise ConfigError(f"--run-dir {run_dir}: permission to write into {place} is denied")
+
+
+def _check_own_options(options: argparse.ArgumentParser, overrides: list[str]) -> None:
+    """Raise ConfigError for `--run_dir` and the like, which would otherwise be looked up in the configuration."""
+    own = [name for action in options._actions for name in action.option_strings if name.startswith("--")]
+    for word in overrides:
+        name = word.partition("=")[0].replace("_", "-")
+        near = difflib.get_close_matches(name, own, n=1, cutoff=0.8)
+        if word.startswith("--") and "." not in name and near:
+            raise ConfigError(f"unknown option {word.partition('=')[0]}; did you mean {near[0]}?")
+
+
+def _help(options: argparse.ArgumentParser) -> str:
+    found = available_configs()
+    width = max(map(len, found), default=0)
+    configs = "".join(f"  {name:<{width}}  {describe(path)}\n" for name, path in found.items())
+    return f"{options.format_help()}\nconfigurations:\n{configs}\n{SECTIONS}\n{EXAMPLES}"
+
+
+def _option_lines(section: str) -> Iterator[str]:
+    """Every option with its kind, default and description, of one section or of all."""
+    from nmt.config.options import nearest, options
+
+    width = min(120, shutil.get_terminal_size().columns)
+    known = {key: option for key, option in options().items() if not section or f"{key}.".startswith(f"{section}.")}
+    if not known:
+        near = nearest(section)
+        raise ConfigError(f"--help-options {section}: no such section" + (f"; did you mean {near}?" if near else ""))
+    for option in known.values():
+        default = option.default if isinstance(option.default, str) else json.dumps(option.default)
+        text = "; ".join(filter(None, (option.description, f"{option.kind}; default {default}")))
+        yield f"--{option.key}"
+        yield from textwrap.wrap(text, width - 6, initial_indent=" " * 6, subsequent_indent=" " * 6)
+
+
+main = guarded(run)

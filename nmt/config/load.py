@@ -1,0 +1,168 @@
+"""A configuration by name or path, with overrides from the command line, and back to YAML.
+
+    load_config("gnmt_small", ["--model.hidden_size", "512", "--train.max_steps=1000", "--data.streaming"])
+
+An override's value is YAML, except where the option is text or a corpus: there it is taken as it stands, so that a
+path may hold `: ` or ` #`. All problems are reported at once, a line each.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from nmt.config.document import Document, Key, Value, plain_value, read_document, write_document
+from nmt.config.find import find_config
+from nmt.config.options import Option, may_be_null, options, section, takes_corpora, takes_flag, takes_text
+from nmt.config.problems import COMMAND_LINE, explain, unknown_option
+from nmt.config.schema import Config
+from nmt.errors import ConfigError
+
+
+class Override(NamedTuple):
+    """`--model.hidden_size 512`; the value is None where none was given."""
+
+    key: str
+    value: str | None
+
+
+def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration `configs/NAME.yaml`, or of a YAML file or a run's folder, with overrides.
+
+    A file without a `name` is named after itself. Raises ConfigError with one line for each problem.
+    """
+    path = find_config(name_or_path)
+    document = _read(path)
+    values = {} if document.value is None else document.value
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold options such as `seed: 1`, not {type(values).__name__}")
+    if re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
+        values.setdefault("name", path.stem)
+    _respell(values, document)
+    places = {key: f"{path}:{line}" for key, line in document.lines.items()}
+    places[()] = str(path)
+    problems = _apply(values, places, parse_overrides(overrides))
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        problems += explain(error, places)
+    if problems:
+        lines = list(dict.fromkeys(problems))
+        raise ConfigError("\n  ".join([f"{len(lines)} problems:", *lines] if len(lines) > 1 else lines))
+    return config
+
+
+def dump_yaml(config: Config, *, only_differences: bool = False) -> str:
+    """YAML that `load_config` reads as the same configuration; without the defaults if `only_differences`."""
+    return write_document(config.model_dump(mode="json", exclude_defaults=only_differences))
+
+
+def parse_overrides(arguments: Iterable[str]) -> list[Override]:
+    """`--key value`, `--key=value` and, for what is true or false, `--key` alone.
+
+    Raises ConfigError for a word that belongs to no key.
+    """
+    parsed: list[Override] = []
+    stray: list[str] = []
+    for argument in arguments:
+        if argument.startswith("--") and len(argument) > 2:
+            key, equals, value = argument[2:].partition("=")
+            parsed.append(Override(key, value if equals else None))
+        elif parsed and parsed[-1].value is None:
+            parsed[-1] = parsed[-1]._replace(value=argument)
+        else:
+            stray.append(argument)
+    if stray:
+        raise ConfigError(f"{COMMAND_LINE}: {stray[0]!r} belongs to no option; options are --section.key VALUE")
+    return parsed
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_document(path.read_text(encoding="utf-8-sig"), name=str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start + 1} is not UTF-8") from None
+
+
+def _respell(values: dict[str, Value], document: Document) -> None:
+    """`precision: 32` in a file means the word "32", as `name: 2024` means a name."""
+    for option in options().values():
+        *sections, name = option.key.split(".")
+        holder: Any = values
+        for part in sections:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        if not isinstance(holder, dict) or not takes_text(option.field):
+            continue
+        value = holder.get(name)
+        if value is not None and not isinstance(value, (str, list, dict)):
+            holder[name] = document.spellings[(*sections, name)]
+
+
+def _apply(values: dict[str, Value], places: dict[Key, str], overrides: Sequence[Override]) -> list[str]:
+    """Put every override into `values`, note its place, and return what is wrong with those that cannot go there."""
+    known = options()
+    problems = []
+    for key, text in overrides:
+        option = known.get(key)
+        if option is None and section(key) is None:
+            problems.append(f"{COMMAND_LINE}: --{key}: {_unknown(key)}")
+            continue
+        if text is None and not (option is not None and takes_flag(option.field)):
+            problems.append(f"{COMMAND_LINE}: --{key}: needs a value" + (f" ({option.kind})" if option else ""))
+            continue
+        try:
+            value = True if text is None else _parse(text, option)
+        except ConfigError as error:
+            problems.append(f"{COMMAND_LINE}: --{key}: {str(error).removeprefix('value:')}")
+            continue
+        for place, leaf in _leaves(tuple(key.split(".")), value, merge=option is None):
+            _set(values, places, place, leaf)
+    return problems
+
+
+def _unknown(key: str) -> str:
+    """What to say of an override that nothing answers to."""
+    head, _, name = key.rpartition(".")
+    above = options().get(head)
+    if above is not None and takes_corpora(above.field):
+        return f"goes inside the value: --{head} '[{{path: ..., {name}: ...}}]'"
+    return unknown_option(key)
+
+
+def _parse(text: str, option: Option | None) -> Value:
+    """The value that `text` stands for, given what it is for."""
+    quoted = text[:1] in ("'", '"')
+    if option is not None and takes_text(option.field) and not quoted:
+        return None if may_be_null(option.field) and plain_value(text) is None else text
+    if option is not None and takes_corpora(option.field) and not quoted and text[:1] not in ("[", "{"):
+        return [] if plain_value(text) is None else text
+    return read_document(text, name="value").value
+
+
+def _leaves(key: Key, value: Value, *, merge: bool) -> Iterator[tuple[Key, Value]]:
+    """`--model {hidden_size: 8, dropout: {input: 0}}` sets two options and leaves the rest of the section alone."""
+    if merge and isinstance(value, dict) and value:
+        for name, below in value.items():
+            place = (*key, name)
+            yield from _leaves(place, below, merge=section(".".join(map(str, place))) is not None)
+    else:
+        yield key, value
+
+
+def _set(values: dict[str, Value], places: dict[Key, str], key: Key, value: Value) -> None:
+    """Set one option. Where the file has a value above it, nothing: validation will say that it is no section."""
+    holder: Any = values
+    for part in key[:-1]:
+        if not isinstance(holder.get(part), dict):
+            if part in holder and holder[part] is not None:
+                return
+            holder[part] = {}
+        holder = holder[part]
+    holder[key[-1]] = value
+    for below in [place for place in places if place[: len(key)] == key]:
+        del places[below]
+    places[key] = COMMAND_LINE

@@ -1,0 +1,171 @@
+"""The schema as a list: every option's dotted key, kind, default and description, and the nearest one to a typo."""
+
+import difflib
+import functools
+import types
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from nmt.config.schema import Config, CorpusSource, Frozen
+
+# What other toolkits call it; a guess by spelling would lead elsewhere.
+FAMILIAR = {
+    "batch_size": "data.batch_target_tokens",
+    "beam": "search.beam_size",
+    "dropout": "model.dropout.input",
+    "epochs": "train.max_epochs",
+    "layers": "model.encoder_layers",
+    "lr": "train.optimizer.learning_rate",
+    "src": "data.source",
+    "steps": "train.max_steps",
+    "tgt": "data.target",
+    "trg": "data.target",
+    "valid": "data.validation",
+    "vocab_size": "tokenizer.vocabulary_size",
+    "warmup": "train.schedule.warmup_steps",
+}
+
+_BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+
+
+class Option(NamedTuple):
+    """One thing that can be set, `--KEY VALUE`."""
+
+    key: str  # "model.hidden_size"
+    kind: str  # "integer ≥ 1", "true or false", "lstm, gru, rnn or peephole"
+    default: Any  # as in a YAML file
+    description: str
+    field: FieldInfo
+
+
+@functools.cache
+def options() -> dict[str, Option]:
+    """Every option by its dotted key, in the order of the schema."""
+    return {option.key: option for option in _options(Config, "", Config().model_dump(mode="json"))}
+
+
+def section(key: str) -> type[Frozen] | None:
+    """The part of the schema that a dotted key names ("" is all of it); None for anything but a section."""
+    found: type[Frozen] = Config
+    for name in key.split(".") if key else ():
+        field = found.model_fields.get(name)
+        below = field.annotation if field is not None else None
+        if not (isinstance(below, type) and issubclass(below, Frozen)):
+            return None
+        found = below
+    return found
+
+
+def nearest(key: str) -> str | None:
+    """The option or section that `key` was probably meant to be."""
+    head, _, name = key.rpartition(".")
+    keys = [*options(), *(k for k in _section_keys(Config, ""))]
+    if name in FAMILIAR and key not in keys:
+        return FAMILIAR[name]
+    here = section(head)
+    siblings = list(here.model_fields) if here is not None else []
+    if close := difflib.get_close_matches(name, siblings, n=1, cutoff=0.7):
+        return f"{head}.{close[0]}" if head else close[0]
+    elsewhere = [k for k in keys if k.rpartition(".")[2] == name.replace("-", "_")]
+    if elsewhere:
+        return elsewhere[0]
+    return next(iter(difflib.get_close_matches(key, keys, n=1, cutoff=0.75)), None) or _near_leaf(name, keys)
+
+
+def takes_text(field: FieldInfo) -> bool:
+    """Whether a value of this field is a word: a string, or one of several words."""
+    kinds = _without_none(field.annotation)
+    return kinds == [str] or (len(kinds) == 1 and get_origin(kinds[0]) is Literal)
+
+
+def takes_corpora(field: FieldInfo) -> bool:
+    """Whether a value of this field is a list of corpora."""
+    return get_args(field.annotation)[:1] == (CorpusSource,)
+
+
+def takes_flag(field: FieldInfo) -> bool:
+    """Whether a value of this field is true or false."""
+    return _without_none(field.annotation) == [bool]
+
+
+def may_be_null(field: FieldInfo) -> bool:
+    """Whether this field can be left open with `null`."""
+    return type(None) in _members(field.annotation)
+
+
+def _options(model: type[Frozen], prefix: str, defaults: Any) -> Iterator[Option]:
+    for name, field in model.model_fields.items():
+        below = section(f"{prefix}{name}")
+        if below is not None:
+            yield from _options(below, f"{prefix}{name}.", defaults[name])
+        else:
+            yield Option(f"{prefix}{name}", _kind(field), defaults[name], field.description or "", field)
+
+
+def _section_keys(model: type[Frozen], prefix: str) -> Iterator[str]:
+    for name in model.model_fields:
+        below = section(f"{prefix}{name}")
+        if below is not None:
+            yield f"{prefix}{name}"
+            yield from _section_keys(below, f"{prefix}{name}.")
+
+
+def _near_leaf(name: str, keys: list[str]) -> str | None:
+    """The option whose last part looks most like `name`, wherever it stands."""
+    leaves = {key.rpartition(".")[2]: key for key in reversed(keys)}
+    close = difflib.get_close_matches(name, leaves, n=1, cutoff=0.75)
+    return leaves[close[0]] if close else None
+
+
+def _kind(field: FieldInfo) -> str:
+    """What values a field takes, in words."""
+    if takes_corpora(field):
+        return "a path, PREFIX of two files, demo:SPLIT, hub:ID, or a list of these"
+    words = [_word(member) for member in _without_none(field.annotation)]
+    bounds = dict.fromkeys(
+        f"{sign} {getattr(limit, name):,}"
+        for limit in _limits(field)
+        for name, sign in _BOUNDS.items()
+        if getattr(limit, name, None) is not None
+    )
+    return " or ".join(words) + (f" {' and '.join(bounds)}" if bounds else "")
+
+
+def _limits(field: FieldInfo) -> list[Any]:
+    """The bounds on a field, also where only one member of a union (`Count | None`) has them."""
+    limits = list(field.metadata)
+    for member in get_args(field.annotation):
+        for extra in getattr(member, "__metadata__", ()):
+            limits.extend(extra.metadata if isinstance(extra, FieldInfo) else [extra])
+    return limits
+
+
+def _word(kind: Any) -> str:
+    """One type in a word or two."""
+    if get_origin(kind) is Literal:
+        *others, last = get_args(kind)
+        return f"{', '.join(map(str, others))} or {last}" if others else str(last)
+    if get_origin(kind) is tuple:
+        members = get_args(kind)
+        inner = _word(_plain(members[0]))
+        return f"list of {inner}" if Ellipsis in members else f"list of {len(members)} {inner}s"
+    return {int: "integer", float: "number", bool: "true or false", str: "text"}.get(kind, str(kind))
+
+
+def _without_none(annotation: Any) -> list[Any]:
+    """The types that a field takes beside null."""
+    return [member for member in _members(annotation) if member is not type(None)]
+
+
+def _members(annotation: Any) -> list[Any]:
+    """`Count | None` → [int, NoneType]."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [_plain(member) for member in get_args(annotation)]
+    return [_plain(annotation)]
+
+
+def _plain(annotation: Any) -> Any:
+    """`Annotated[int, ...]` → int."""
+    return annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation

@@ -1,0 +1,97 @@
+"""From pydantic's errors to one line each: where it stands, which option, what is wrong, what was meant."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from nmt.config.document import Key
+from nmt.config.options import nearest, options, section, takes_corpora
+from nmt.config.schema import CorpusSource
+
+COMMAND_LINE = "command line"
+_BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+_COMPARISONS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+_KINDS = {
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+
+
+def explain(error: ValidationError, places: Mapping[Key, str]) -> list[str]:
+    """One line for each problem; `places` says where a key, or one above it, was set."""
+    return [_line(dict(problem), places) for problem in error.errors()]
+
+
+def unknown_option(key: str) -> str:
+    """What to say of a key that the schema does not have."""
+    head, _, name = key.rpartition(".")
+    field = options().get(head)
+    if field is not None and not takes_corpora(field.field):
+        return f"unknown option; {head} is a value ({field.kind}), nothing stands below it"
+    if field is not None:
+        near = difflib.get_close_matches(name, CorpusSource.model_fields, n=1)
+        known = f"did you mean {near[0]}?" if near else f"a corpus has {', '.join(CorpusSource.model_fields)}"
+        return f"unknown option; {known}"
+    meant = nearest(key)
+    if meant is not None:
+        return f"unknown option; did you mean {meant}?"
+    here = section(head)
+    return "unknown option" + (f"; {head or 'a configuration'} has {', '.join(here.model_fields)}" if here else "")
+
+
+def dotted(key: Key) -> str:
+    """("data", "train", 0, "path") → data.train[0].path"""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+def _line(problem: dict[str, Any], places: Mapping[Key, str]) -> str:
+    key: Key = problem["loc"]
+    place = next((places[key[:end]] for end in range(len(key), -1, -1) if key[:end] in places), "")
+    name = dotted(key)
+    if place == COMMAND_LINE:
+        name = f"--{name}"
+    return ": ".join(filter(None, (place, name, _complaint(problem, key))))
+
+
+def _complaint(problem: dict[str, Any], key: Key) -> str:
+    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+    got = f"got {_shown(given)}"
+    if kind == "extra_forbidden":
+        return unknown_option(".".join(part for part in key if isinstance(part, str)))
+    if kind in _BOUNDS:
+        bound = _BOUNDS[kind]
+        return f"must be {_COMPARISONS[bound]} {context[bound]:,}, {got}"
+    if kind in _KINDS:
+        return f"{_KINDS[kind]}, {got}"
+    if kind == "literal_error":
+        option = options().get(dotted(key))
+        choices = option.kind if option else str(context["expected"]).replace("'", "")
+        words = choices.replace(" or ", ", ").split(", ")
+        near = difflib.get_close_matches(str(given), words, n=1)
+        return f"must be {choices}, {got}" + (f"; did you mean {near[0]}?" if near else "")
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        below = section(dotted(key))
+        names = ", ".join(f"{dotted(key)}.{name}" for name in below.model_fields) if below else "path: ..."
+        return f"is a section ({names}), {got}"
+    if kind == "missing":
+        return "must be given"
+    if kind == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}, {got}"
+
+
+def _shown(value: Any) -> str:
+    """A value as in YAML, cut where it is long."""
+    text = (
+        {True: "true", False: "false", None: "null"}[value]
+        if value is None or value is True or value is False
+        else repr(value)
+    )
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,206 @@
+"""Batches in the order of the plan: on any rank, in worker processes or not, and from where a checkpoint left off.
+
+Nothing here touches torch's global random numbers: a `DataLoader` draws a seed from them whenever it is iterated,
+unless it has its own generator, and a restored run would go another way.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from nmt.config.schema import DataConfig
+from nmt.data.batch import TranslationBatch
+from nmt.data.collate import SubwordSampling, collate
+from nmt.data.corpus import Corpus, EncodedCorpus
+from nmt.data.prepare import Corpora
+from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches
+from nmt.data.stream import StreamedCorpus, StreamingLoader
+from nmt.errors import CheckpointError
+
+_log = logging.getLogger(__name__)
+
+
+def training_loader(
+    corpora: Corpora,
+    data: DataConfig,
+    *,
+    seed: int,
+    sampling: float = 0.0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> "TrainingLoader | StreamingLoader":
+    """What training iterates over; `sampling` is `tokenizer.sampling`.
+
+    A stored corpus gives a `TrainingLoader`, whose length is the number of batches of every epoch on this rank; a
+    streamed one gives a `StreamingLoader`, which has no length and no end.
+    """
+    if isinstance(corpora.train, StreamedCorpus):
+        return StreamingLoader(
+            corpora.train, data, seed=seed, sampling=sampling, rank=rank, world_size=world_size, pin_memory=pin_memory
+        )
+    return TrainingLoader(
+        corpora.train,
+        BatchBudget.from_config(data),
+        seed=seed,
+        sampling=SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None,
+        rank=rank,
+        world_size=world_size,
+        workers=data.workers,
+        pin_memory=pin_memory,
+    )
+
+
+class TrainingLoader:
+    """One epoch of shuffled batches at a time.
+
+    Its state is (epoch, batches handed out), the same on all ranks. Lightning calls `set_epoch` on `loader.sampler`
+    only, so the loader is its own sampler. Mind to tell Lightning `use_distributed_sampler=False`.
+    """
+
+    def __init__(
+        self,
+        corpus: EncodedCorpus,
+        budget: BatchBudget,
+        *,
+        seed: int,
+        sampling: SubwordSampling | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        self.corpus = corpus
+        self.rank = rank
+        self.workers = workers
+        self.pin_memory = pin_memory
+        self._sampling = sampling
+        self._plans = TokenBudgetSampler(
+            corpus.source_lengths,
+            corpus.target_lengths,
+            budget,
+            seed=seed,
+            world_size=world_size,
+            weights=corpus.weights,
+        )
+        self.epoch = 0
+        self._position = 0  # batches of this epoch handed out
+        self._resume_at = 0  # where the next iteration starts, after load_state_dict
+
+    @property
+    def sampler(self) -> "TrainingLoader":
+        return self
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration goes through; the position survives if it is the current one."""
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self._position = self._resume_at = 0
+
+    def __iter__(self) -> Iterator[TranslationBatch]:
+        # The body runs at the first `next`, so making an iterator and not using it (Lightning does) costs no position.
+        start, self._resume_at = self._resume_at, 0
+        self._position = start
+        for batch in self._batches(start):
+            self._position += 1  # before handing it out: a checkpoint made now has trained on it
+            yield batch
+
+    def _batches(self, start: int) -> Iterator[TranslationBatch]:
+        sampling = self._sampling and self._sampling._replace(epoch=self.epoch)
+        batches = PlannedBatches(self.corpus, self._plans.plan(self.epoch), self.rank, sampling)
+        return _in_order(batches, range(start, len(self)), workers=self.workers, pin_memory=self.pin_memory)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values; enough to go on with the batch after the last one handed out."""
+        return {"epoch": self.epoch, "position": self._position, "length": len(self), "plan": self._plans.fingerprint}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called, on any rank and with any number of workers.
+
+        Where corpus, budget, seed or number of ranks have changed, the position is kept as a share of the epoch, with
+        a warning. A state from the last batch of an epoch goes on with the next one, as Lightning does.
+        """
+        try:
+            epoch, position, length, plan = (state[key] for key in ("epoch", "position", "length", "plan"))
+        except KeyError as error:
+            raise CheckpointError(
+                f"the state of the training data has no {error}; it is none of this loader's"
+            ) from error
+        if plan != self._plans.fingerprint:
+            position = position * len(self) // length
+            _log.warning(
+                "the corpus, batch budget, seed or number of ranks is not that of the checkpoint: going on after %d of "
+                "%d batches of epoch %d; some pairs of this epoch will be seen twice and some not",
+                *(position, len(self), epoch),
+            )
+        if position >= len(self):
+            epoch, position = epoch + 1, 0
+        self.epoch, self._position, self._resume_at = epoch, position, position
+
+
+class EvaluationLoader:
+    """Every pair of a held-out corpus once, over all ranks together, in batches sorted by length.
+
+    Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch.
+    """
+
+    def __init__(
+        self,
+        corpus: EncodedCorpus,
+        data: DataConfig,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        pin_memory: bool = False,
+    ) -> None:
+        self.corpus = corpus
+        self.pin_memory = pin_memory
+        source, target = corpus.source_lengths + 1, corpus.target_lengths + 1
+        order = np.lexsort((source, target))
+        bounds = cut_batches(source[order], target[order], BatchBudget.from_config(data))
+        steps = np.arange(rank, len(bounds), world_size).reshape(-1, 1)
+        self._plan = EpochPlan(order, bounds, steps)
+
+    def __len__(self) -> int:
+        return len(self._plan.order)
+
+    def __iter__(self) -> Iterator[TranslationBatch]:
+        batches = PlannedBatches(self.corpus, self._plan, 0, None)
+        return _in_order(batches, range(len(self)), workers=0, pin_memory=self.pin_memory)
+
+
+class PlannedBatches(Dataset[TranslationBatch]):
+    """The batches of a plan by step, as worker processes ask for them."""
+
+    def __init__(self, corpus: Corpus, plan: EpochPlan, rank: int, sampling: SubwordSampling | None) -> None:
+        self.corpus = corpus
+        self.plan = plan
+        self.rank = rank
+        self.sampling = sampling
+
+    def __getitem__(self, step: int) -> TranslationBatch:
+        return collate(self.corpus, self.plan.batch(step, self.rank), sampling=self.sampling)
+
+
+def _in_order(batches: PlannedBatches, steps: range, *, workers: int, pin_memory: bool) -> Iterator[TranslationBatch]:
+    """The batches of some steps, collated here or ahead of time by worker processes."""
+    if workers == 0:
+        for step in steps:
+            batch = batches[step]
+            yield TranslationBatch(*(part.pin_memory() for part in batch)) if pin_memory else batch
+        return
+    yield from DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),
+    )

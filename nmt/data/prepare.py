@@ -1,0 +1,249 @@
+"""From the configuration to prepared corpora: read, clean, learn the vocabulary, tokenise; once, then from the cache.
+
+    pairs-KEY/       the cleaned text        KEY: bytes of the files, columns, cleaning, normalisation, held-out pairs
+    tokenizer-KEY/   SentencePiece models    KEY: that of the pairs, tokenizer options, seed
+    tokens-KEY/      ids of every pair       KEY: that of the pairs, fingerprints of the tokenizers
+
+Names of files are not part of a key: a corpus that moves stays prepared.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.config.schema import CorpusSource, DataConfig, TokenizerConfig
+from nmt.data.cache import Cache, cache_key
+from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
+from nmt.data.corpus import SIDES, EncodedCorpus
+from nmt.data.pairs import Languages
+from nmt.data.sources import WeightedReader, open_sources
+from nmt.data.store import read_all, stored_texts, write_pairs, write_tokens
+from nmt.data.stream import StreamedCorpus, interleave
+from nmt.errors import DataError
+from nmt.text.tokenizer import Tokenizer, Tokenizers
+
+REPORT_FILE = "report.json"
+
+
+class Corpora(NamedTuple):
+    """All that a run reads. `train` is a `StreamedCorpus` with `data.streaming`; `tests` has one entry a source."""
+
+    train: EncodedCorpus | StreamedCorpus
+    validation: EncodedCorpus | None
+    tests: dict[str, EncodedCorpus]
+    tokenizers: Tokenizers
+    report: CleaningReport
+
+
+class PreparedPairs(NamedTuple):
+    """Cleaned text in the cache, and the readers it came from."""
+
+    directory: Path
+    key: str
+    readers: list[WeightedReader]
+
+
+def prepare_corpora(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1) -> Corpora:
+    """Training, validation and test corpora ready to be batched, and the tokenizers they were encoded with.
+
+    A tokenizer that is not given is trained on the cleaned training text alone. Any number of processes may call this
+    at once: one prepares, the others wait. Raises `DataError` for corpora that cannot be read or hold nothing.
+    """
+    return _Preparation(data, tokenizer, seed).corpora()
+
+
+def train_tokenizers(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1) -> Tokenizers:
+    """The tokenizers alone: read from the files given, or trained on the cleaned training text."""
+    return _Preparation(data, tokenizer, seed).tokenizers()
+
+
+class _Preparation:
+    """The steps for one configuration."""
+
+    def __init__(self, data: DataConfig, tokenizer: TokenizerConfig, seed: int) -> None:
+        self.data = data
+        self.config = tokenizer
+        self.seed = seed
+        self.cache = Cache(data.cache_dir)
+        self.languages = Languages(data.source, data.target)
+
+    def corpora(self) -> Corpora:
+        if not self.data.train:
+            raise DataError(
+                f"no training corpus; give --data.train PREFIX for two files PREFIX.{self.data.source} and "
+                f"PREFIX.{self.data.target}, a table (.tsv, .jsonl, .parquet), hub:OWNER/NAME, or demo:train"
+            )
+        validation = self.held_out_pairs(self.data.validation)
+        tests = {name: self.held_out_pairs([source]) for name, source in _names(self.data.test).items()}
+        tokenizers = self.tokenizers()
+        report: CleaningReport
+        train: EncodedCorpus | StreamedCorpus
+        if self.data.streaming:
+            report = CleaningReport()
+            train = self.stream(tokenizers, report)
+        else:
+            train, report = self.train_corpus(tokenizers)
+        return Corpora(
+            train,
+            None if validation is None else self.encoded(validation, tokenizers),
+            {name: self.encoded(pairs, tokenizers) for name, pairs in tests.items() if pairs is not None},
+            tokenizers,
+            report,
+        )
+
+    def train_pairs(self) -> PreparedPairs:
+        """The cleaned training text."""
+        readers = open_sources(self.data.train, self.languages)
+        cleaning = self.data.cleaning
+        held_out = open_sources(self._held_out_sources(), self.languages)
+        key = cache_key(
+            step="training pairs",
+            content=[reader.fingerprint() for reader, _ in readers],
+            cleaning=cleaning.model_dump(mode="json", exclude={"max_tokens"}),
+            normalization=self.config.normalization,
+            held_out=sorted(reader.fingerprint() for reader, _ in held_out),
+        )
+
+        def build(directory: Path) -> None:
+            report = CleaningReport()
+            pairs = read_all(readers, "reading training pairs")
+            excluded = self.held_out_hashes()
+            kept = clean(pairs, cleaning, report, normalization=self.config.normalization, held_out=excluded)
+            write_pairs(kept, readers, directory)
+            if report.kept == 0:
+                raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
+            (directory / REPORT_FILE).write_text(json.dumps(report.to_dict()), encoding="utf-8")
+
+        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers)
+
+    def held_out_pairs(self, sources: Sequence[CorpusSource]) -> PreparedPairs | None:
+        """The whole text of validation or test."""
+        if not sources:
+            return None
+        readers = open_sources(sources, self.languages)
+        key = cache_key(step="held-out pairs", content=[reader.fingerprint() for reader, _ in readers])
+
+        def build(directory: Path) -> None:
+            write_pairs(verify(read_all(readers, "reading held-out pairs")), readers, directory)
+
+        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers)
+
+    def held_out_hashes(self) -> frozenset[int]:
+        """The pairs that training must not see."""
+        form = self.config.normalization
+        pairs = (
+            pair for reader, _ in open_sources(self._held_out_sources(), self.languages) for pair in reader.pairs()
+        )
+        return frozenset(pair_hash(pair.source, pair.target, form) for pair in pairs)
+
+    def _held_out_sources(self) -> tuple[CorpusSource, ...]:
+        return (*self.data.validation, *self.data.test) if self.data.cleaning.drop_test_leakage else ()
+
+    def tokenizers(self) -> Tokenizers:
+        """Those given as files, else those trained on the corpus."""
+        config = self.config
+        if config.model is not None:
+            return Tokenizers(*[Tokenizer.from_file(config.model, normalization=config.normalization)] * 2)
+        if config.source_model is not None and config.target_model is not None:
+            files = (config.source_model, config.target_model)
+            return Tokenizers(*(Tokenizer.from_file(file, normalization=config.normalization) for file in files))
+        if self.data.streaming:
+            texts = self._first_texts
+            digest = hashlib.blake2b(digest_size=16)
+            for text in itertools.chain.from_iterable(texts()):
+                digest.update(text.encode() + b"\n")
+            return self._trained(texts, digest.hexdigest())
+        pairs = self.train_pairs()
+        return self._trained(lambda: stored_texts(pairs.directory), pairs.key)
+
+    def _trained(self, texts: Callable[[], Iterable[tuple[str, str]]], content: str) -> Tokenizers:
+        """Trained on pairs of texts, which are read once per model."""
+        models = ("joint",) if self.config.joint else SIDES
+        key = cache_key(
+            step="tokenizer",
+            content=content,
+            config=self.config.model_dump(mode="json", exclude={"sampling"}),
+            seed=self.seed,
+        )
+
+        def build(directory: Path) -> None:
+            for model in models:
+                sides = (0, 1) if model == "joint" else (SIDES.index(model),)
+                lines = (pair[side] for pair in texts() for side in sides)
+                tokenizer = Tokenizer.train(lines, config=self.config, seed=self.seed)
+                (directory / f"{model}.model").write_bytes(tokenizer.model)
+
+        directory = self.cache.entry("tokenizer", key, build)
+        form = self.config.normalization
+        trained = [Tokenizer.from_file(directory / f"{model}.model", normalization=form) for model in models]
+        return Tokenizers(trained[0], trained[-1])
+
+    def train_corpus(self, tokenizers: Tokenizers) -> tuple[EncodedCorpus, CleaningReport]:
+        """The tokenised training corpus without pairs of too many tokens, and the report that counts those too."""
+        pairs = self.train_pairs()
+        corpus = self.encoded(pairs, tokenizers, max_tokens=self.data.cleaning.max_tokens)
+        report = CleaningReport.from_dict(json.loads((pairs.directory / REPORT_FILE).read_text(encoding="utf-8")))
+        for number in range(min(EXAMPLES, len(corpus.too_long))):
+            report.drop("too_many_tokens", corpus.left_out(number))
+        report.dropped["too_many_tokens"] = len(corpus.too_long)
+        report.kept = len(corpus)
+        if not len(corpus):
+            raise DataError(
+                f"no training pair has at most {self.data.cleaning.max_tokens} tokens on both sides "
+                f"(--data.cleaning.max_tokens):\n{report}"
+            )
+        return corpus, report
+
+    def encoded(self, pairs: PreparedPairs, tokenizers: Tokenizers, *, max_tokens: int | None = None) -> EncodedCorpus:
+        """Token ids of prepared text."""
+        fingerprints = [tokenizer.fingerprint for tokenizer in tokenizers]
+        key = cache_key(step="tokens", pairs=pairs.key, tokenizers=fingerprints)
+        processes = self.data.preparation_processes or _cores()
+
+        def build(directory: Path) -> None:
+            write_tokens(pairs.directory, directory, tokenizers, processes=processes, fingerprint=key)
+
+        return EncodedCorpus(
+            (pairs.directory, self.cache.entry("tokens", key, build)),
+            places=[reader.place for reader, _ in pairs.readers],
+            place_weights=[weight for _, weight in pairs.readers],
+            max_tokens=max_tokens,
+        )
+
+    def stream(self, tokenizers: Tokenizers, report: CleaningReport) -> StreamedCorpus:
+        return StreamedCorpus(
+            open_sources(self.data.train, self.languages, streaming=True),
+            tokenizers,
+            cleaning=self.data.cleaning,
+            held_out=self.held_out_hashes(),
+            report=report,
+        )
+
+    def _first_texts(self) -> Iterator[tuple[str, str]]:
+        """The first cleaned pairs of a streamed corpus."""
+        pairs = interleave(reader for reader, _ in open_sources(self.data.train, self.languages, streaming=True))
+        form, report = self.config.normalization, CleaningReport()
+        kept = clean(pairs, self.data.cleaning, report, normalization=form, held_out=self.held_out_hashes())
+        for pair in itertools.islice(kept, self.config.max_training_lines):
+            yield pair.source, pair.target
+        if report.kept == 0:
+            raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
+
+
+def _names(sources: Sequence[CorpusSource]) -> dict[str, CorpusSource]:
+    """A short, unique name for every test set: the last part of its path."""
+    named: dict[str, CorpusSource] = {}
+    for source in sources:
+        name = Path(source.path).name or source.path
+        number = next(n for n in itertools.count(1) if (name if n == 1 else f"{name}-{n}") not in named)
+        named[name if number == 1 else f"{name}-{number}"] = source
+    return named
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

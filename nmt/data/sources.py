@@ -1,0 +1,113 @@
+"""From the configuration's list of corpora to sentence pairs, whatever the corpora are kept in."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.config.schema import CorpusSource
+from nmt.data.hub import HubDataset
+from nmt.data.pairs import Languages, Origin, Pair, Reader
+from nmt.data.tables import Columns, JsonLines, Parquet, TabSeparated, expand_glob
+from nmt.data.text_files import ParallelText, resolve_side
+from nmt.errors import DataError
+
+TABLES = {".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
+
+
+class WeightedReader(NamedTuple):
+    """A reader and how often an epoch shows each of its pairs."""
+
+    reader: Reader
+    weight: float
+
+
+def read_pairs(sources: Sequence[CorpusSource], languages: Languages) -> Iterator[Pair]:
+    """Every pair of every corpus, in the order given, as it was written.
+
+    Raises `DataError` for what cannot be read; a row without a pair of texts is yielded with its `problem`, and a line
+    that is not UTF-8 with lone surrogates, for `nmt.data.cleaning` to drop or refuse.
+    """
+    for reader, _ in open_sources(sources, languages):
+        yield from reader.pairs()
+
+
+def open_sources(
+    sources: Sequence[CorpusSource], languages: Languages, *, streaming: bool = False
+) -> list[WeightedReader]:
+    """The readers of all corpora, one a file (a pair of files, a split); patterns are expanded. Opens none yet."""
+    opened: list[WeightedReader] = []
+    for source in sources:
+        for reader in _open_source(source, languages, streaming=streaming):
+            if any(reader == other for other, _ in opened):
+                raise DataError(
+                    f"{reader.place}: is given twice; to show it twice an epoch give it once, with weight 2.0"
+                )
+            opened.append(WeightedReader(reader, source.weight))
+    return opened
+
+
+def _open_source(source: CorpusSource, languages: Languages, *, streaming: bool) -> list[Reader]:
+    columns = Columns(
+        source.source_column or languages.source,
+        source.target_column or languages.target,
+        explicit=source.source_column is not None or source.target_column is not None,
+    )
+    match source_kind(source):
+        case "tsv":
+            return [TabSeparated(path, columns) for path in expand_glob(source.path)]
+        case "jsonl":
+            return [JsonLines(path, columns) for path in expand_glob(source.path)]
+        case "parquet":
+            return [Parquet(path, columns) for path in expand_glob(source.path)]
+        case "hub":
+            return [HubDataset(source.path, source.subset, source.split, source.revision, columns, streaming)]
+        case "demo":
+            return [Demo(source.path, languages)]
+        case _:
+            source_file = resolve_side(source.path, languages.source, source.source_file)
+            target_file = resolve_side(source.path, languages.target, source.target_file)
+            return [ParallelText(source_file, target_file)]
+
+
+def source_kind(source: CorpusSource) -> str:
+    """The kind of a corpus, read off its path where the configuration leaves it open."""
+    if source.kind != "auto":
+        return source.kind
+    if source.source_file is not None or source.target_file is not None:
+        return "text"
+    path = source.path.removesuffix(".gz")
+    return next((kind for suffix, kind in TABLES.items() if path.endswith(suffix)), "text")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The embedded corpus, in either direction."""
+
+    split: str
+    languages: Languages
+
+    @property
+    def place(self) -> str:
+        return f"demo:{self.split}"
+
+    def fingerprint(self) -> str:
+        """Of the grammar's code, which with the split decides every sentence: so a prepared corpus is not generated."""
+        from nmt.data import demo
+
+        files = sorted(Path(str(demo.__file__)).parent.glob("*.py"))
+        code = hashlib.blake2b(b"".join(path.read_bytes() for path in files), digest_size=16).hexdigest()
+        return f"demo {self.split} {self.languages.source} {self.languages.target} {code}"
+
+    def pairs(self) -> Iterator[Pair]:
+        from nmt.data.demo import DEMO_LANGUAGES, generate
+
+        if sorted(self.languages) != sorted(DEMO_LANGUAGES):
+            raise DataError(
+                f"{self.place}: the embedded corpus is {' and '.join(DEMO_LANGUAGES)}, not {self.languages.source} and "
+                f"{self.languages.target}; set --data.source and --data.target to these two, either way round"
+            )
+        source, target = (DEMO_LANGUAGES.index(language) for language in self.languages)
+        for number, sides in enumerate(generate(self.split), start=1):
+            yield Pair(sides[source], sides[target], Origin(self.place, number))

@@ -1,0 +1,94 @@
+"""Prepared corpora as they are written: Arrow files of `datasets`, text first, then token ids."""
+
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.data.corpus import PAIRS_FILE, SIDES, TOKENS_FILE, open_dataset
+from nmt.data.pairs import Pair
+from nmt.data.sources import WeightedReader
+from nmt.text.tokenizer import Tokenizers
+
+PAIRS_PER_PROCESS = 20_000  # about a second of work; below it another process costs more than it saves
+
+
+def read_all(readers: Sequence[WeightedReader], title: str) -> Iterator[Pair]:
+    """All pairs, under a progress bar where someone watches."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit=" pairs", unit_scale=True, disable=None, leave=False) as bar:
+        for reader, _ in readers:
+            for pair in reader.pairs():
+                bar.update()
+                yield pair
+
+
+def write_pairs(pairs: Iterable[Pair], readers: Sequence[WeightedReader], directory: Path) -> None:
+    """Text and origins as an Arrow file of `datasets`."""
+    from datasets import Features, Value
+    from datasets.arrow_writer import ArrowWriter
+
+    places: dict[str, int] = {}
+    for number, (reader, _) in enumerate(readers):
+        places.setdefault(reader.place, number)  # a file may be read twice, by other columns
+    features = Features(source=Value("string"), target=Value("string"), place=Value("int32"), line=Value("int64"))
+    with ArrowWriter(path=str(directory / PAIRS_FILE), features=features, writer_batch_size=1000) as writer:
+        for block in _blocks(pairs, 1000):
+            writer.write_batch(
+                {
+                    "source": [pair.source for pair in block],
+                    "target": [pair.target for pair in block],
+                    "place": [places[pair.origin.place] for pair in block],
+                    "line": [pair.origin.line for pair in block],
+                }
+            )
+        writer.finalize()
+
+
+def write_tokens(pairs: Path, directory: Path, tokenizers: Tokenizers, *, processes: int, fingerprint: str) -> None:
+    """Ids of every pair, one Arrow file a process."""
+    import datasets
+
+    text = open_dataset(pairs / PAIRS_FILE)
+    processes = max(1, min(processes, len(text) // PAIRS_PER_PROCESS))
+    ids = datasets.List(datasets.Value("int32"))
+    shown = datasets.is_progress_bar_enabled()
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        text.map(
+            _encode_rows,
+            batched=True,
+            input_columns=list(SIDES),
+            fn_kwargs={"tokenizers": tokenizers},
+            remove_columns=text.column_names,
+            features=datasets.Features({f"{side}_ids": ids for side in SIDES}),
+            num_proc=processes if processes > 1 else None,
+            cache_file_name=str(directory / TOKENS_FILE),
+            new_fingerprint=fingerprint,
+            desc="tokenising",
+        )
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _encode_rows(sources: list[str], targets: list[str], tokenizers: Tokenizers) -> dict[str, list[list[int]]]:
+    return {
+        "source_ids": tokenizers.source.encode_batch(sources),
+        "target_ids": tokenizers.target.encode_batch(targets),
+    }
+
+
+def stored_texts(directory: Path) -> Iterator[tuple[str, str]]:
+    """Sources and targets of a prepared corpus, in order."""
+    for rows in open_dataset(directory / PAIRS_FILE).select_columns(list(SIDES)).iter(1000):
+        yield from zip(rows["source"], rows["target"], strict=True)
+
+
+def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while block := list(itertools.islice(iterator, size)):
+        yield block

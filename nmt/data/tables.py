@@ -1,0 +1,202 @@
+"""Tables of sentence pairs: tab-separated values, JSON lines and Parquet.
+
+A column is found by its name, by a dotted path into nested values (`meta.en`), or in the `translation: {en: …, de:
+…}` layout of many published corpora. A row that holds no pair of texts is yielded with its `problem`: cleaning counts
+it, a held-out set refuses it.
+"""
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nmt.data.pairs import Origin, Pair
+from nmt.data.text_files import hash_file, missing_file, read_lines
+from nmt.errors import DataError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the two columns; `explicit` where the configuration gave one, so that it must exist."""
+
+    source: str
+    target: str
+    explicit: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.source!r} and {self.target!r}"
+
+
+def expand_glob(path: str) -> list[str]:
+    """The files a pattern names, sorted; a path that exists is taken as it is."""
+    if os.path.exists(path) or not glob.has_magic(path):
+        return [path]
+    if found := sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name)):
+        return found
+    raise DataError(f"no file matches the pattern; {missing_file(path)}")
+
+
+@dataclass(frozen=True)
+class TabSeparated:
+    """Lines cut at tabs, without any quoting. The first line is a header if and only if it names both columns.
+
+    Without a header the first column is the source and the second the target.
+    """
+
+    path: str
+    columns: Columns
+
+    @property
+    def place(self) -> str:
+        return self.path
+
+    def fingerprint(self) -> str:
+        return f"tsv {self.columns} {hash_file(self.path)}"
+
+    def pairs(self) -> Iterator[Pair]:
+        lines = enumerate(read_lines(self.path), start=1)
+        _, first = next(lines)
+        cells = first.split("\t")
+        if len(cells) < 2:
+            raise DataError(f"{self.path}:1: no tab in {_excerpt(first)}; a table of pairs has two columns or more")
+        source, target, width = self._positions(cells)
+        if not self._has_header(cells):
+            yield Pair(cells[source], cells[target], Origin(self.path, 1))
+        for number, line in lines:
+            cells = line.split("\t")
+            origin = Origin(self.path, number)
+            if len(cells) == width:
+                yield Pair(cells[source], cells[target], origin)
+            else:
+                yield Pair("", "", origin, f"{_count(len(cells))} where line 1 has {width}: {_excerpt(line)}")
+
+    def _has_header(self, cells: list[str]) -> bool:
+        return self.columns.source in cells and self.columns.target in cells
+
+    def _positions(self, cells: list[str]) -> tuple[int, int, int]:
+        """Positions of the two columns, and how many there are."""
+        if self._has_header(cells):
+            return cells.index(self.columns.source), cells.index(self.columns.target), len(cells)
+        if self.columns.explicit:
+            raise DataError(f"{self.path}:1: no columns {self.columns} in the first line, which has {_listing(cells)}")
+        return 0, 1, len(cells)
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """One JSON object a line; blank lines are skipped."""
+
+    path: str
+    columns: Columns
+
+    @property
+    def place(self) -> str:
+        return self.path
+
+    def fingerprint(self) -> str:
+        return f"jsonl {self.columns} {hash_file(self.path)}"
+
+    def pairs(self) -> Iterator[Pair]:
+        first = True
+        for number, line in enumerate(read_lines(self.path), start=1):
+            if not line.strip():
+                continue
+            origin = Origin(self.path, number)
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Pair("", "", origin, f"not JSON ({error}): {_excerpt(line)}")
+                continue
+            yield row_pair(row, self.columns, origin, first=first)
+            first = False
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A Parquet file, read in batches, only the columns needed."""
+
+    path: str
+    columns: Columns
+
+    @property
+    def place(self) -> str:
+        return self.path
+
+    def fingerprint(self) -> str:
+        return f"parquet {self.columns} {hash_file(self.path)}"
+
+    def pairs(self) -> Iterator[Pair]:
+        import pyarrow
+        from pyarrow import parquet
+
+        if not os.path.isfile(self.path):
+            raise missing_file(self.path)
+        try:
+            with parquet.ParquetFile(self.path) as file:
+                names = set(file.schema_arrow.names)
+                wanted = [self.columns.source, self.columns.target, "translation"]
+                wanted += [name.split(".")[0] for name in wanted]
+                needed = sorted(names.intersection(wanted)) or sorted(names)
+                number = 0
+                for batch in file.iter_batches(batch_size=10_000, columns=needed):
+                    for row in batch.to_pylist():
+                        number += 1
+                        yield row_pair(row, self.columns, Origin(self.path, number), first=number == 1)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{self.path}: not a readable Parquet file ({error})") from error
+        if number == 0:
+            raise DataError(f"{self.path}: is empty; a corpus needs at least one row")
+
+
+def row_pair(row: Any, columns: Columns, origin: Origin, *, first: bool) -> Pair:
+    """The pair in a row of a table. A null is an empty text.
+
+    Raises `DataError` where the very first row lacks a column (then all will); later rows get a `problem`.
+    """
+    if not isinstance(row, Mapping):
+        return Pair("", "", origin, f"a {type(row).__name__} where an object with {columns} is expected")
+    texts: list[str] = []
+    for column in (columns.source, columns.target):
+        try:
+            value = _cell(row, column)
+        except KeyError:
+            message = f"no column {column!r} among {_listing(row)}"
+            if first:
+                raise DataError(f"{origin}: {message}; name the columns by source_column and target_column") from None
+            return Pair("", "", origin, message)
+        if value is not None and not isinstance(value, str):
+            return Pair(
+                "", "", origin, f"column {column!r} holds a {type(value).__name__}, not text: {_excerpt(value)}"
+            )
+        texts.append(value or "")
+    return Pair(texts[0], texts[1], origin)
+
+
+def _cell(row: Mapping[str, Any], column: str) -> Any:
+    """`row[column]`, `row["translation"][column]`, or, for `a.b`, `row["a"]["b"]`."""
+    if column in row:
+        return row[column]
+    translation = row.get("translation")
+    if isinstance(translation, Mapping) and column in translation:
+        return translation[column]
+    head, dot, rest = column.partition(".")
+    inner = row.get(head)
+    if dot and isinstance(inner, Mapping):
+        return _cell(inner, rest)
+    raise KeyError(column)
+
+
+def _listing(names: Any) -> str:
+    names = [_excerpt(name, 30) for name in names]
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
+def _excerpt(value: Any, width: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 4]}...{text[0]}"
+
+
+def _count(cells: int) -> str:
+    return "1 column" if cells == 1 else f"{cells} columns"

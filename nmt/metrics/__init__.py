@@ -1,0 +1,1 @@
+"""How good a translation is: scores that other people can reproduce, each with its signature."""

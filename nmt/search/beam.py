@@ -1,0 +1,232 @@
+"""Beam search over a batch of sentences, after Wu et al. 2016 (GNMT, arXiv 1609.08144, section 7).
+
+Everything is a natural logarithm of a probability, or a score made of it, and bigger is better.
+
+1.  The beam of a sentence holds up to K live hypotheses of equal length; at first a single empty one.
+2.  At every step each live hypothesis is continued by every allowed token. These candidates are ranked by their
+    log-probability alone; among equals, the continuation of the better hypothesis goes first, then the lower token.
+3.  A candidate that ends in `</s>` finishes if it is among the first K. The first K candidates that do not end in
+    `</s>` are the live hypotheses of the next step, so the beam does not narrow when hypotheses finish.
+4.  |Y|, the length of a hypothesis, counts its scored tokens, `</s>` included. When the live hypotheses have
+    `maximum_lengths` tokens, the step before having been the last, they are cut: they keep what they have, without
+    `</s>`, and are marked as not finished.
+5.  Finished and cut hypotheses alike are ranked by score = log P / lp + cp (see penalties.py); among equals, the one
+    that ended at an earlier step goes first, then the better candidate of the step. The best `n_best` are the result.
+6.  Coverage belongs to a hypothesis: the attention of its own tokens, `</s>` included. It is re-ordered with the beam,
+    and padded source positions count for nothing.
+7.  `</s>` is no candidate before `min_length` other tokens, and forbidden tokens never are. Nothing is renormalised:
+    all probabilities are the stepper's own. A hypothesis of probability 0 does not exist.
+8.  The search of a sentence stops when `n_best` hypotheses have ended and none that is live can still get ahead of the
+    last of them. A live hypothesis of log-probability p ends with at most p, for log-probabilities are never positive;
+    divided by at most lp(maximum length), for α ≥ 0; plus at most 0, for cp is never positive. So its score will be at
+    most p / lp(maximum length), and stopping there never changes a result. The sentence then leaves the batch.
+
+With K = 1 and α = β = 0 this is greedy search: once `</s>` is the best candidate, nothing can get ahead of it.
+
+A constraint on what may follow (no repeated n-gram, a forced prefix) is a Stepper around a Stepper, with the tokens
+so far in its state; so is a sum of several models. The search need not know.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from nmt.search.history import Path, Step, path_attention, place, read_paths
+from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
+from nmt.search.penalties import coverage_penalty, length_penalty
+from nmt.search.selection import best_candidates, check_numbers, impossible
+from nmt.search.start import check_tokens, start_sentences
+from nmt.search.stepper import Stepper
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How hypotheses are found and ranked; ValueError where a value makes no sense."""
+
+    beam_size: int = 5
+    length_penalty: float = 0.6  # α, ≥ 0; 0 ranks by log-probability
+    coverage_penalty: float = 0.0  # β, ≥ 0; anything else needs a stepper that gives attention
+    n_best: int = 1  # hypotheses returned for each sentence, at most beam_size
+    min_length: int = 0  # tokens before `</s>`
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_best <= self.beam_size:
+            raise ValueError(f"n_best ({self.n_best}) must lie between 1 and beam_size ({self.beam_size})")
+        if not (0.0 <= self.length_penalty < torch.inf and 0.0 <= self.coverage_penalty < torch.inf):
+            raise ValueError(
+                f"length_penalty {self.length_penalty} or coverage_penalty {self.coverage_penalty} is below 0"
+            )
+        if self.min_length < 0:
+            raise ValueError(f"min_length {self.min_length} is below 0")
+
+
+class _Beam(NamedTuple):
+    """The live hypotheses of b of B sentences, k rows each."""
+
+    sentences: Int[Tensor, " b"]  # which they are, ascending
+    tokens: Int[Tensor, "b k"]  # the last of each hypothesis
+    totals: Float[Tensor, "b k"]  # log-probabilities of the hypotheses, descending
+    coverage: Float[Tensor, "b k S"] | None  # attention so far, summed over their tokens; None where β = 0
+    state: Any  # the stepper's
+
+
+class _Ended(NamedTuple):
+    """The best ended hypotheses of every sentence so far, best first."""
+
+    scores: Float[Tensor, "B N"]  # -inf where there are fewer than N
+    places: Int[Tensor, "B N"]  # where each ends in the history
+
+
+@torch.no_grad()
+def beam_search(
+    stepper: Stepper,
+    *,
+    start: int,
+    end: int,
+    maximum_lengths: Int[Tensor, " B"],
+    options: SearchOptions,
+    forbidden: tuple[int, ...] = (),
+    source_lengths: Int[Tensor, " B"] | None = None,
+    with_attention: bool = True,
+) -> list[list[Hypothesis]]:
+    """Up to `n_best` hypotheses for each of B sentences, best first and distinct; fewer only where no more exist.
+
+    The stepper's log-probabilities are float32 and never positive. `start` and `end` are the ids of `<s>` and `</s>`;
+    `maximum_lengths` counts scored tokens, `</s>` included, and lives on the stepper's device. `forbidden` tokens, such
+    as padding and `<s>`, are never chosen. `source_lengths` tells real source positions from padding; without it all
+    count. Attention is kept for the result only `with_attention`.
+    `stepper.reorder` is always given sentences in ascending order, so an unchanged number of them means all of them.
+
+    Raises ValueError where the stepper answers NaN, leaves a sentence no hypothesis of positive probability, or gives
+    no attention to a coverage penalty.
+    """
+    check_tokens(stepper, (end, *forbidden))
+    if maximum_lengths.shape[0] == 0:
+        return []
+    penalties = _length_penalties(maximum_lengths, options.length_penalty)
+    ended = _none_ended(maximum_lengths, options.n_best)
+    history: list[Step] = []
+    beam = _first_beam(stepper, start, maximum_lengths)
+    while beam.sentences.shape[0] > 0:
+        scored, state = stepper.step(beam.tokens, beam.state)
+        length = len(history) + 1
+        banned = (*forbidden, end) if length <= options.min_length else forbidden
+        step = _advance(beam, scored.log_probabilities, end, banned=banned, beam_size=options.beam_size)
+        check_numbers(step.candidates.log_probabilities, beam.sentences, length)
+        history.append(step._replace(attention=scored.attention if with_attention else None))
+
+        coverage = _covered(beam.coverage, scored.attention) if options.coverage_penalty > 0 else None
+        limits = maximum_lengths[beam.sentences]
+        ending = _ending(step, end, last=limits == length, beam_size=options.beam_size)
+        if bool(ending.any()):
+            scores = step.candidates.log_probabilities / penalties[length]
+            if coverage is not None:
+                by_row = coverage_penalty(coverage, options.coverage_penalty, _mask(source_lengths, coverage, step))
+                scores = scores + by_row.gather(1, step.candidates.rows)
+            ended = _admit(ended, beam.sentences, scores.masked_fill(~ending, -torch.inf), first=place(length - 1, 0))
+
+        best_live = step.candidates.log_probabilities.gather(1, step.survivors[:, :1]).squeeze(1)
+        beaten = best_live / penalties[limits] <= ended.scores[beam.sentences, -1]  # sentence 8 above
+        keep = (~beaten & (limits > length)).nonzero().squeeze(1)
+        beam = _next_beam(stepper, beam, step, coverage=coverage, state=state, keep=keep)
+    paths = read_paths(history, ended.scores.tolist(), ended.places.tolist())
+    return _hypotheses(paths, path_attention(history, paths, source_lengths), end, maximum_lengths=maximum_lengths)
+
+
+def _length_penalties(maximum_lengths: Int[Tensor, " B"], alpha: float) -> Float[Tensor, " lengths"]:
+    """lp of every length that can occur, so that equal lengths are divided by the very same number."""
+    lengths = torch.arange(1 + max(0, int(maximum_lengths.max())))
+    return length_penalty(lengths, alpha).to(maximum_lengths.device)
+
+
+def _none_ended(maximum_lengths: Int[Tensor, " B"], n_best: int) -> _Ended:
+    shape, device = (maximum_lengths.shape[0], n_best), maximum_lengths.device
+    return _Ended(torch.full(shape, -torch.inf, device=device), torch.zeros(shape, dtype=torch.long, device=device))
+
+
+def _first_beam(stepper: Stepper, start: int, maximum_lengths: Int[Tensor, " B"]) -> _Beam:
+    sentences, state = start_sentences(stepper, maximum_lengths)
+    tokens = torch.full((sentences.shape[0], 1), start, device=maximum_lengths.device)
+    return _Beam(sentences, tokens, torch.zeros(tokens.shape, device=tokens.device), None, state)
+
+
+def _advance(
+    beam: _Beam, log_probabilities: Float[Tensor, "b K V"], end: int, *, banned: tuple[int, ...], beam_size: int
+) -> Step:
+    """Rank the candidates for the next token and say which of them live on."""
+    rows, vocabulary = log_probabilities.shape[1:]
+    # At most one candidate a row ends in </s>, so 2 K of them hold K that do not. At first there may be fewer in all.
+    count = min(2 * beam_size, rows * vocabulary)
+    candidates = best_candidates(log_probabilities, beam.totals, count, banned=banned)
+    order = (candidates.tokens == end).byte().sort(dim=1, stable=True).indices  # the ranking, less </s>
+    return Step(beam.sentences, candidates, order[:, : min(beam_size, count - rows)], None)
+
+
+def _ending(step: Step, end: int, *, last: Bool[Tensor, " b"], beam_size: int) -> Bool[Tensor, "b C"]:
+    """Which candidates end at this step: by `</s>` among the first K, or cut where it is the sentence's last step."""
+    finishes = step.candidates.tokens == end
+    finishes[:, beam_size:] = False
+    cut = torch.zeros_like(finishes).scatter_(1, step.survivors, last.unsqueeze(1).expand_as(step.survivors))
+    return finishes | cut
+
+
+def _covered(coverage: Float[Tensor, "b K S"] | None, attention: Float[Tensor, "b K S"] | None) -> Tensor:
+    if attention is None:
+        raise ValueError("a coverage penalty needs attention, which this stepper does not give; set it to 0")
+    return attention.float() if coverage is None else coverage + attention
+
+
+def _mask(
+    source_lengths: Int[Tensor, " B"] | None, coverage: Float[Tensor, "b K S"], step: Step
+) -> Bool[Tensor, "b 1 S"] | None:
+    """True at the real source positions."""
+    if source_lengths is None:
+        return None
+    return torch.arange(coverage.shape[2], device=coverage.device) < source_lengths[step.sentences].view(-1, 1, 1)
+
+
+def _admit(ended: _Ended, sentences: Int[Tensor, " b"], scores: Float[Tensor, "b C"], *, first: int) -> _Ended:
+    """Merge the candidates of a step, numbered from `first`, into the best so far; those keep ahead of equals."""
+    places = torch.arange(first, first + scores.shape[1], device=scores.device).expand(scores.shape)
+    scores, order = torch.cat([ended.scores[sentences], scores], dim=1).sort(dim=1, descending=True, stable=True)
+    places = torch.cat([ended.places[sentences], places], dim=1).gather(1, order)
+    count = ended.scores.shape[1]
+    return _Ended(
+        ended.scores.index_copy(0, sentences, scores[:, :count]),
+        ended.places.index_copy(0, sentences, places[:, :count]),
+    )
+
+
+def _next_beam(
+    stepper: Stepper, beam: _Beam, step: Step, *, coverage: Float[Tensor, "b K S"] | None, state: Any, keep: Tensor
+) -> _Beam:
+    """The survivors of the sentences at `keep`, with all that belongs to each re-ordered alike."""
+    survivors = step.survivors[keep]
+    rows, tokens = step.candidates.rows[keep].gather(1, survivors), step.candidates.tokens[keep].gather(1, survivors)
+    totals = step.candidates.log_probabilities[keep].gather(1, survivors)
+    if coverage is not None:
+        coverage = coverage[keep.unsqueeze(1), rows]
+    unchanged = keep.shape == beam.sentences.shape and rows.shape[1] == beam.tokens.shape[1] == 1
+    if keep.shape[0] > 0 and not unchanged:
+        state = stepper.reorder(state, keep, rows)
+    return _Beam(beam.sentences[keep], tokens, totals, coverage, state)
+
+
+def _hypotheses(
+    paths: list[Path], attention: list[Tensor | None], end: int, *, maximum_lengths: Int[Tensor, " B"]
+) -> list[list[Hypothesis]]:
+    result: list[list[Hypothesis]] = [[] for _ in range(maximum_lengths.shape[0])]
+    for path, looked in zip(paths, attention, strict=True):
+        finished = path.tokens[-1] == end
+        words = tuple(path.tokens[:-1] if finished else path.tokens)
+        scored = tuple(path.log_probabilities)
+        result[path.sentence].append(Hypothesis(words, path.score, sum(scored), scored, looked, finished))
+    for sentence, limit in enumerate(maximum_lengths.tolist()):
+        if limit <= 0:
+            result[sentence].append(EMPTY_HYPOTHESIS)
+        elif not result[sentence]:
+            raise impossible(sentence)
+    return result

@@ -1,0 +1,76 @@
+"""Writing a file so that a reader, or a crash, meets the old content or the new one and never half of it."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from nmt.errors import TrainingError
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Replace `path` by `content` (text as UTF-8); TrainingError, and the old file intact, where that fails."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    write_then_replace(path, lambda stream: stream.write(data), size=len(data))
+
+
+def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size: int) -> None:
+    """Let `write` fill a file beside `path`, force it to the disk, and rename it to `path`.
+
+    `size` is about how many bytes are coming, for the message. The temporary file lies in the same folder because a
+    rename is atomic only within one file system.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(_cannot_write(path, error, size=size)) from error
+
+
+def replace_link(link: Path, target: Path) -> None:
+    """Point the symbolic link `link` at `target`, a file in the same folder; a hard link where it must be."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.symlink(target.name, temporary)
+    except OSError:  # a file system, or a user on Windows, without the right to symbolic links
+        os.link(target, temporary)
+    os.replace(temporary, link)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the rename itself to the disk; not every file system can."""
+    with contextlib.suppress(OSError), _opened(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: Exception, *, size: int) -> str:
+    """torch turns a full disk into a RuntimeError, so both kinds come here; the free space tells which it was."""
+    try:
+        stats = os.statvfs(path.parent)
+        free = f"{stats.f_bavail * stats.f_frsize:,} bytes are free there"
+    except OSError:
+        free = "its folder cannot be read"
+    intact = "; the file that was there before is intact" if path.exists() else ""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+    return f"{path}: cannot write about {size:,} bytes: {reason}; {free}{intact}; free some space and resume the run"

@@ -1,0 +1,239 @@
+"""The folder of a run: everything needed to understand, continue or throw away one training.
+
+    RUN/config.yaml        the whole configuration, every default written out
+    RUN/command.txt        each command that trained here, with its time
+    RUN/resume.sh          the command that goes on from here
+    RUN/environment.json   versions, hardware, commit: one entry for each start
+    RUN/metrics.csv        what was measured, a row per log step or validation
+    RUN/curves.png         the same as a picture
+    RUN/train.log          what was said
+    RUN/samples/           translations at each validation
+    RUN/checkpoints/       see nmt/training/checkpoint_io.py
+
+A folder belongs to one configuration and, at any time, to one process.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import yaml
+from pydantic import ValidationError
+
+from nmt.config.schema import Config
+from nmt.errors import ConfigError
+from nmt.training.environment import environment
+from nmt.training.files import atomic_write
+
+# What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
+# A longer run stretches a linear, cosine or step schedule to its new end.
+MAY_CHANGE = frozenset(
+    {
+        *("name", "logger", "data.workers", "data.preparation_processes", "data.cache_dir"),
+        *("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience", "train.average_checkpoints"),
+        *("train.validate_every_steps", "train.checkpoint_every_steps", "train.log_every_steps"),
+        *("train.keep_last", "train.keep_best"),
+        *("train.accelerator", "train.devices", "train.num_nodes", "train.strategy", "train.threads"),
+    }
+)
+
+
+class RunFolder:
+    """Paths of a run's folder; on the first process, its contents and its lock too.
+
+    Use it as a context manager, or call `close`. The lock dies with the process that holds it, however it ends.
+    """
+
+    def __init__(self, path: str | Path, config: Config, *, command: Sequence[str] | None = None) -> None:
+        """Create the folder, or go on in it.
+
+        `command` is what the user typed (default: this process's arguments). ConfigError where the folder is something
+        else, belongs to another configuration, or another process trains in it.
+        """
+        self.path = Path(path).resolve()
+        self.config = config
+        self.command = list(sys.argv if command is None else command)
+        self._lock: IO[str] | None = None
+        self._log_handler: logging.Handler | None = None
+        if not is_first_process():
+            return
+        _check_is_a_run(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.path / ".lock")
+        try:
+            self._check_same_configuration()
+            self._write()
+        except BaseException:
+            self.close()
+            raise
+
+    checkpoints = property(lambda self: self.path / "checkpoints", doc="folder of the checkpoints")
+    samples = property(lambda self: self.path / "samples", doc="folder of the sample translations")
+    metrics = property(lambda self: self.path / "metrics.csv", doc="file of the measurements")
+    curves = property(lambda self: self.path / "curves.png", doc="picture of the measurements")
+    log = property(lambda self: self.path / "train.log", doc="file of what was said")
+
+    @property
+    def resume_command(self) -> str:
+        """What to type, anywhere, to go on from here."""
+        return shlex.join(["sh", str(self.path / "resume.sh")])
+
+    def close(self) -> None:
+        """Give the folder free."""
+        if self._log_handler is not None:
+            logging.getLogger("nmt").removeHandler(self._log_handler)
+            self._log_handler.close()
+            self._log_handler = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_same_configuration(self) -> None:
+        file = self.path / "config.yaml"
+        if not file.exists():
+            return
+        differences = differing_keys(_read_config(file), self.config)
+        lines = [f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in differences.items()]
+        if lines:
+            raise ConfigError(
+                f"{self.path}: holds a run with another configuration:\n"
+                + "\n".join(lines)
+                + f"\nsay the same again to go on with it (or --config {file}), or choose another --run-dir"
+            )
+
+    def _write(self) -> None:
+        self.checkpoints.mkdir(exist_ok=True)
+        self.samples.mkdir(exist_ok=True)
+        config = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        atomic_write(self.path / "config.yaml", config)
+        atomic_write(self.path / "command.txt", self._earlier("command.txt") + self._command_line())
+        atomic_write(self.path / "resume.sh", self._resume_script())
+        (self.path / "resume.sh").chmod(0o755)
+        starts: list[Any] = []
+        with contextlib.suppress(ValueError):
+            starts = json.loads(self._earlier("environment.json") or "[]")
+        atomic_write(self.path / "environment.json", json.dumps([*starts, environment()], indent=2) + "\n")
+        self._log_handler = _log_to(self.log)
+
+    def _resume_script(self) -> str:
+        again = [*_program(self.command), "--config", str(self.path / "config.yaml"), "--run-dir", str(self.path)]
+        lines = ["#!/bin/sh", f"cd {shlex.quote(os.getcwd())} &&", f"exec {shlex.join(again)}"]
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            lines.insert(1, f"# started by torchrun as {os.environ.get('WORLD_SIZE')} processes; start it so again")
+        return "\n".join(lines) + "\n"
+
+    def _earlier(self, name: str) -> str:
+        file = self.path / name
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def _command_line(self) -> str:
+        return f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shlex.join(self.command)}\n"
+
+
+def differing_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """{dotted key: (old, new)} of the values that differ although they must not within a run."""
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    keys = [key for key in after if key not in MAY_CHANGE and before.get(key) != after[key]]
+    return {key: (before.get(key), after[key]) for key in keys}
+
+
+def is_first_process(variables: Mapping[str, str] | None = None) -> bool:
+    """Whether this is the process that writes: rank 0 of torchrun, of SLURM or of Lightning's own launcher, or alone.
+
+    Asked before Lightning knows: its children have LOCAL_RANK, and other nodes NODE_RANK.
+    """
+    given = os.environ if variables is None else variables
+    for name in ("RANK", "SLURM_PROCID"):
+        if name in given:
+            return given[name] == "0"
+    return given.get("LOCAL_RANK", "0") == "0" and given.get("NODE_RANK", "0") == "0"
+
+
+def _check_is_a_run(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path}: is a file; --run-dir must name a folder, new or of an earlier run")
+    if not path.is_dir() or (path / "config.yaml").exists():
+        return
+    found = sorted(entry.name for entry in path.iterdir() if entry.name != ".lock")
+    if found:
+        raise ConfigError(
+            f"{path}: not empty and not a run's folder (it holds {found[0]}, no config.yaml); choose another --run-dir"
+        )
+
+
+def _read_config(file: Path) -> Config:
+    try:
+        return Config.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).split("\n")[0]
+        raise ConfigError(
+            f"{file}: cannot be read as the configuration of a run ({reason}); choose another --run-dir"
+        ) from error
+
+
+def _lock(file: Path) -> IO[str]:
+    """An exclusive lock on the file, held until it is closed or the process dies; so it is never stale."""
+    import fcntl
+
+    handle = open(file, "a+", encoding="utf-8")  # noqa: SIM115 (it stays open as long as the run)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        holder = handle.read().strip() or "another process"
+        handle.close()
+        raise ConfigError(
+            f"{file.parent}: {holder} is training here; wait for it or choose another --run-dir"
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        logging.getLogger(__name__).warning("%s: this file system knows no locks; make sure to be alone", file.parent)
+    handle.truncate(0)
+    handle.write(f"process {os.getpid()} on {os.uname().nodename}")
+    handle.flush()
+    return handle
+
+
+def _log_to(file: Path) -> logging.Handler:
+    """Everything that `nmt` logs goes to the run's train.log too."""
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+    logger = logging.getLogger("nmt")
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    return handler
+
+
+def _program(command: Sequence[str]) -> list[str]:
+    """How to start training: `nmt train`, or this Python with the script that was run."""
+    program = command[0] if command else "nmt"
+    if program.endswith(".py"):
+        return [sys.executable or "python", program]
+    return [program, "train"]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"train": {"max_steps": 3}} → {"train.max_steps": 3}; lists are leaves."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat

@@ -1,0 +1,140 @@
+"""When a run ends before its last step: a signal, the time limit, or no better score for too long."""
+
+import logging
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
+
+from nmt.config.schema import TrainConfig
+from nmt.errors import TrainingError
+from nmt.training.checkpoints import MONITORS, Checkpoints
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(TrainingError):
+    """A signal ended the run after its checkpoint was saved; 75 tells a scheduler to try again (EX_TEMPFAIL)."""
+
+    exit_code = 75
+
+
+class GracefulStop(Checkpoint):
+    """SIGINT or SIGTERM: finish the optimiser step, save, and leave with `Interrupted`; a second signal does not wait.
+
+    A checkpoint callback only so that Lightning calls it last; list it after `Checkpoints`. Ranks agree between two
+    steps instead of in the signal handler, where Lightning's own talk among them deadlocks.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, *, resume_command: str) -> None:
+        self._checkpoints = checkpoints
+        self._resume_command = resume_command
+        self._received: int | None = None
+        self._step = -1
+        self._stopping = False
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """Take the signals over, after Lightning has installed its handlers."""
+        self._received, self._stopping, self._step = None, False, trainer.global_step
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._receive)
+
+    def on_train_batch_end(
+        self,
+        trainer: "lightning.Trainer",
+        pl_module: "lightning.LightningModule",
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if trainer.global_step == self._step:
+            return  # gradients of a half accumulated step would be lost
+        self._step = trainer.global_step
+        if not trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
+            return
+        if self._checkpoints.saved_step != trainer.global_step:
+            self._checkpoints.save(trainer)
+        self._stopping = True
+
+    def on_train_batch_start(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", batch: Any, batch_idx: int
+    ) -> None:
+        """Leave only now, so that the step is logged, and validated if it is its turn."""
+        if not self._stopping:
+            return
+        name = signal.Signals(self._received).name if self._received else "a signal to another process"
+        raise Interrupted(
+            f"stopped by {name} after step {trainer.global_step}; the checkpoint is saved; resume with: "
+            f"{self._resume_command}"
+        )
+
+    def on_train_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self._give_back()
+
+    def on_exception(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", exception: BaseException
+    ) -> None:
+        self._give_back()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._received = number
+        log.info("%s: stopping after this step; once more to stop at once", signal.Signals(number).name)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    def _give_back(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+
+class TimeLimit(Callback):
+    """Ends the run, with a last validation, after `minutes` of training; validations and earlier starts count."""
+
+    def __init__(self, minutes: float) -> None:
+        self._limit = 60.0 * minutes
+        self._earlier = 0.0  # seconds of the starts before this one
+        self._started: float | None = None
+        self._step = -1
+
+    @property
+    def seconds(self) -> float:
+        """Seconds trained so far, over all starts."""
+        return self._earlier + (0.0 if self._started is None else time.monotonic() - self._started)
+
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self._started, self._step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self,
+        trainer: "lightning.Trainer",
+        pl_module: "lightning.LightningModule",
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if trainer.global_step == self._step:
+            return
+        self._step = trainer.global_step
+        if trainer.strategy.reduce_boolean_decision(self.seconds >= self._limit, all=False):
+            log.info("time limit of %g minutes reached after step %d", self._limit / 60.0, self._step)
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._earlier = float(state_dict["seconds"])
+
+
+def early_stopping(train: TrainConfig) -> EarlyStopping | None:
+    """Lightning's early stopping on `train.monitor` after `train.patience` validations; None where patience is 0."""
+    if train.patience == 0:
+        return None
+    name, mode = MONITORS[train.monitor]
+    return EarlyStopping(name, mode=mode, patience=train.patience, check_on_train_epoch_end=False)

@@ -1,0 +1,183 @@
+"""What the searches are judged by: small worlds whose sentences can all be counted. Imports nothing that it judges."""
+
+import itertools
+import math
+import random
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+
+PAD, END, START = 0, 1, 6
+WORDS = (2, 3, 4, 5)
+VOCABULARY = 6  # START is only read, never scored
+
+
+def float32(number: float) -> float:
+    """Rounded to what a float32 can hold."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
+
+
+class Entry(NamedTuple):
+    """A ranked hypothesis of the oracle."""
+
+    tokens: tuple[int, ...]
+    finished: bool
+    score: float
+
+
+@dataclass
+class World:
+    """Probabilities of the next token and attention, drawn at random for every prefix of words.
+
+    `sharpness` spreads the log-probabilities; `grid` rounds them down to multiples of it, which makes ties. Some
+    attention is exactly 0. Tables are kept, so that a prefix always has the same.
+    """
+
+    seed: int
+    positions: int = 3
+    sharpness: float = 2.0
+    grid: float | None = None
+    tables: dict[tuple[int, ...], tuple[list[float], list[float]]] = field(default_factory=dict)
+
+    def at(self, prefix: tuple[int, ...]) -> tuple[list[float], list[float]]:
+        if prefix not in self.tables:
+            generator = random.Random(f"{self.seed} {prefix}")
+            logits = [generator.gauss(0.0, self.sharpness) for _ in range(VOCABULARY)]
+            total = math.log(sum(math.exp(logit) for logit in logits))
+            logs = [logit - total for logit in logits]
+            if self.grid is not None:
+                logs = [math.floor(value / self.grid) * self.grid for value in logs]
+            weights = [generator.choice([0.0, 1.0, generator.random()]) for _ in range(self.positions)]
+            weights[generator.randrange(self.positions)] += 0.5
+            self.tables[prefix] = (
+                [float32(value) for value in logs],
+                [float32(weight / sum(weights)) for weight in weights],
+            )
+        return self.tables[prefix]
+
+    def log_probability(self, scored: tuple[int, ...]) -> float:
+        return sum(self.at(scored[:i])[0][token] for i, token in enumerate(scored))
+
+    def attention(self, scored: tuple[int, ...]) -> list[list[float]]:
+        return [self.at(scored[:i])[1] for i in range(len(scored))]
+
+    def score(self, scored: tuple[int, ...], alpha: float, beta: float) -> float:
+        """Equation 14 of Wu et al. 2016 as it stands there; `scored` includes `</s>` where there is one."""
+        coverage = 0.0
+        for looked in zip(*self.attention(scored), strict=True):
+            coverage += math.log(min(max(sum(looked), 2.0**-126), 1.0))  # 2^-126: the least a position can have
+        return self.log_probability(scored) * 6.0**alpha / (5.0 + len(scored)) ** alpha + beta * coverage
+
+
+def exhaustive(world: World, limit: int, *, alpha: float, beta: float, min_length: int) -> list[Entry]:
+    """Every sentence of at most `limit` scored tokens, those cut there included, best first."""
+    return sorted(
+        (
+            Entry(words, finished, world.score(scored, alpha, beta))
+            for words, finished, scored in _sentences(limit)
+            if not finished or len(words) >= min_length
+        ),
+        key=lambda entry: -entry.score,
+    )
+
+
+def _sentences(limit: int) -> Iterator[tuple[tuple[int, ...], bool, tuple[int, ...]]]:
+    for length in range(limit):
+        for words in itertools.product(WORDS, repeat=length):
+            yield words, True, (*words, END)
+    for words in itertools.product(WORDS, repeat=limit):
+        yield words, False, words
+
+
+def naive_beam(world: World, limit: int, *, beam_size: int, alpha: float, beta: float, min_length: int) -> list[Entry]:
+    """Beam search of one sentence, step by step, that never stops early; all that ended, best first.
+
+    Only the running sums are rounded as a float32 search rounds them, so that ties fall alike.
+    """
+    live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    ended: list[Entry] = []
+    for step in range(limit):
+        candidates = []
+        for total, words in live:
+            for token in (END, *WORDS) if step >= min_length else WORDS:
+                candidates.append((float32(total + world.at(words)[0][token]), (*words, token)))
+        candidates.sort(key=lambda candidate: -candidate[0])  # stable: the better row first, then the lower token
+        live = [candidate for candidate in candidates if candidate[1][-1] != END][:beam_size]
+        for rank, (total, scored) in enumerate(candidates):
+            if scored[-1] == END and rank < beam_size:
+                ended.append(Entry(scored[:-1], True, world.score(scored, alpha, beta)))
+            elif (total, scored) in live and step + 1 == limit:
+                ended.append(Entry(scored, False, world.score(scored, alpha, beta)))
+    return sorted(ended, key=lambda entry: -entry.score)
+
+
+def naive_greedy(world: World, limit: int, *, min_length: int = 0) -> tuple[int, ...]:
+    """The scored tokens of the greedy path."""
+    scored: tuple[int, ...] = ()
+    while len(scored) < limit and END not in scored:
+        allowed = (END, *WORDS) if len(scored) >= min_length else WORDS
+        values = world.at(scored)[0]
+        scored = (*scored, max(allowed, key=lambda token: values[token]))
+    return scored
+
+
+class WorldScores(NamedTuple):
+    """The shape of what a stepper says."""
+
+    log_probabilities: torch.Tensor
+    attention: torch.Tensor | None
+
+
+class WorldState(NamedTuple):
+    """Which worlds are searched and the words behind each row; None before `<s>` has been read."""
+
+    worlds: list[int]
+    prefixes: list[list[tuple[int, ...] | None]]
+
+
+class WorldStepper:
+    """Worlds as a stepper. Its state must be re-ordered, or it answers for the wrong words.
+
+    Positions beyond a world's own are padding; `garbage` is the attention they get, which must not matter.
+    """
+
+    vocabulary_size = VOCABULARY
+
+    def __init__(self, worlds: list[World], *, garbage: float = 0.0, gives_attention: bool = True) -> None:
+        self.worlds = worlds
+        self.garbage = garbage
+        self.gives_attention = gives_attention
+        self.positions = max((world.positions for world in worlds), default=0)
+        self.batches: list[int] = []  # how many sentences each step had
+
+    def start(self) -> WorldState:
+        return WorldState(list(range(len(self.worlds))), [[None] for _ in self.worlds])
+
+    def step(self, tokens: torch.Tensor, state: WorldState) -> tuple[WorldScores, WorldState]:
+        assert tokens.shape == (len(state.worlds), len(state.prefixes[0]))
+        self.batches.append(len(state.worlds))
+        prefixes: list[list[tuple[int, ...] | None]] = []
+        for old, row in zip(state.prefixes, tokens.tolist(), strict=True):
+            assert all((prefix is None) == (token == START) for prefix, token in zip(old, row, strict=True))
+            prefixes.append([() if prefix is None else (*prefix, t) for prefix, t in zip(old, row, strict=True)])
+        logs, looked = [], []
+        for number, rows in zip(state.worlds, prefixes, strict=True):
+            world = self.worlds[number]
+            padding = [self.garbage] * (self.positions - world.positions)
+            said = [world.at(prefix or ()) for prefix in rows]
+            logs.append([values for values, _ in said])
+            looked.append([[*attention, *padding] for _, attention in said])
+        attention = torch.tensor(looked) if self.gives_attention else None
+        return WorldScores(torch.tensor(logs), attention), WorldState(state.worlds, prefixes)
+
+    def reorder(self, state: WorldState, sentences: torch.Tensor, rows: torch.Tensor) -> WorldState:
+        kept = sentences.tolist()
+        assert kept, "nothing left to search"
+        assert kept == sorted(set(kept)), "sentences must ascend"
+        return WorldState(
+            [state.worlds[i] for i in kept],
+            [[state.prefixes[i][row] for row in rows[j].tolist()] for j, i in enumerate(kept)],
+        )

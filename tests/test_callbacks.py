@@ -1,0 +1,283 @@
+"""Callbacks together, in a real (tiny) training: resume, signals, averaging, samples, curves, stopping."""
+
+import csv
+import html
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from tiny_training import Task, fit, tiny_config
+
+from nmt.errors import TrainingError
+from nmt.training import curves
+from nmt.training.averaging import ema_callback
+from nmt.training.checkpoint_io import read_checkpoint
+from nmt.training.curves import draw_curves, read_curves
+from nmt.training.heatmap import heatmap_png, heatmap_svg
+from nmt.training.progress import shown_metrics
+from nmt.training.random_state import KEY, capture, restore
+from nmt.training.samples import Sample, samples_page, samples_table
+from nmt.training.stopping import early_stopping
+
+UNREPEATABLE = ("train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def measurements(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [{name: cell for name, cell in row.items() if name not in UNREPEATABLE} for row in rows]
+
+
+def weights(task: Task) -> list[float]:
+    return [value for parameter in task.parameters() for value in parameter.flatten().tolist()]
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "validations within epochs": {},
+    "checkpoints apart from validations": {"checkpoint_every_steps": 3},
+    "validation once an epoch": {"validate_every_steps": None},
+    "averaged": {"ema_decay": 0.9},
+    "accumulated": {"accumulate": 2, "validate_every_steps": 4, "max_steps": 18},
+}
+
+
+@pytest.fixture
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than these trainings."""
+    monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture: None)
+
+
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("name", list(RUNS))
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, name: str) -> None:
+    """Same losses, same validation scores, same rows without a gap or a repeat, same weights to the last bit.
+
+    Cut three times: within an epoch, at its end, and at a step that is validated.
+    """
+    options = {"max_steps": 20, **RUNS[name]}
+    whole = fit(tmp_path / "whole", tiny_config(**options))
+    for cut in sorted({*(5, 7, 16), options["max_steps"]}):
+        parts = fit(tmp_path / "parts", tiny_config(**{**options, "max_steps": cut}))
+    assert weights(parts) == weights(whole)
+    assert measurements(tmp_path / "parts") == measurements(tmp_path / "whole")
+
+
+def test_how_often_is_validated_changes_nothing_about_training(tmp_path: Path) -> None:
+    often = fit(tmp_path / "often", tiny_config(validate_every_steps=2))
+    never = fit(tmp_path / "never", tiny_config(validate_every_steps=None), validate=False)
+    assert weights(often) == weights(never)
+
+
+def test_all_generators_are_restored_from_a_file_read_without_pickle(tmp_path: Path) -> None:
+    def draw() -> list[float]:
+        return [random.random(), random.gauss(0, 1), *numpy.random.randn(3), float(torch.rand(1))]
+
+    random.gauss(0, 1)  # leaves a second Gaussian number waiting in Python's and in NumPy's generator
+    numpy.random.randn()
+    torch.save(capture(), tmp_path / "state")
+    expected = draw()
+    restore(torch.load(tmp_path / "state", weights_only=True))
+    assert draw() == expected
+
+
+def test_everything_in_a_checkpoint_loads_without_pickle(tmp_path: Path) -> None:
+    fit(tmp_path, tiny_config(ema_decay=0.5, patience=9, max_minutes=9))
+    for path in (tmp_path / "checkpoints").glob("*.ckpt"):
+        checkpoint = torch.load(path, weights_only=True)
+        assert checkpoint["callbacks"].keys() >= {"EarlyStopping{'monitor': 'validation/bleu', 'mode': 'max'}"}
+        assert len(checkpoint[KEY]) == 1
+
+
+def test_a_run_leaves_a_complete_folder(tmp_path: Path) -> None:
+    fit(tmp_path, tiny_config())
+    rows = measurements(tmp_path)
+    assert [int(row["step"]) for row in rows if row["train/loss"]] == list(range(1, 21))
+    assert [int(row["step"]) for row in rows if row["validation/bleu"]] == [5, 10, 15, 20]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(file.name for file in (tmp_path / "samples").glob("*.html")) == [
+        *("step_10.html", "step_15.html", "step_20.html", "step_5.html"),
+    ]
+    said = (tmp_path / "train.log").read_text()
+    assert "step 7/20  loss " in said and "step 10/20  val loss " in said
+    best = max(rows, key=lambda row: float(row["validation/bleu"] or 0))
+    assert (tmp_path / "checkpoints" / "best.ckpt").resolve().name.startswith(f"best-{int(best['step']):08d}-bleu-")
+
+
+def test_without_validation_the_end_of_an_epoch_is_saved(tmp_path: Path) -> None:
+    fit(tmp_path, tiny_config(max_steps=9, validate_every_steps=None), validate=False)
+    saved = sorted(file.name for file in (tmp_path / "checkpoints").glob("last-*"))
+    assert saved == ["last-00000007.ckpt", "last-00000009.ckpt"]
+
+
+def test_the_task_validates_with_averaged_weights_and_saves_them(tmp_path: Path) -> None:
+    """Also in its on_validation_epoch_end, which Lightning calls after that of its own averaging callback."""
+    task = fit(tmp_path, tiny_config(max_steps=5, ema_decay=0.9))
+    checkpoint = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    averaged, raw = (checkpoint[key]["output.weight"] for key in ("state_dict", "current_model_state"))
+    assert task.weights_at_epoch_end is not None
+    assert torch.equal(task.weights_at_epoch_end, averaged) and not torch.equal(averaged, raw)
+
+
+def test_the_average_is_the_one_of_the_formula() -> None:
+    callback = ema_callback(0.5)
+    assert callback is not None and ema_callback(0.0) is None
+    module = torch.nn.Linear(1, 1, bias=False)
+    average = torch.optim.swa_utils.AveragedModel(module, **callback._kwargs)
+    expected = None
+    for update, value in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0]):
+        module.weight.data.fill_(value)
+        average.update_parameters(module)
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = value if expected is None else decay * expected + (1 - decay) * value
+        assert average.module.weight.item() == pytest.approx(expected)
+
+
+def test_the_time_limit_counts_earlier_starts_and_validates_last(tmp_path: Path) -> None:
+    limited = {"max_steps": None, "validate_every_steps": 1000}
+    fit(tmp_path, tiny_config(**limited, max_minutes=0.4 / 60), pause=0.02)
+    first = int(measurements(tmp_path)[-1]["step"])
+    assert 5 <= first <= 21
+    assert measurements(tmp_path)[-1]["validation/bleu"]
+    state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["callbacks"]["TimeLimit"]
+    assert 0.4 <= state["seconds"] < 10
+    fit(tmp_path, tiny_config(**limited, max_minutes=0.4 / 60), pause=0.02)
+    assert int(measurements(tmp_path)[-1]["step"]) <= first + 1
+
+
+def test_early_stopping_waits_for_patience(tmp_path: Path) -> None:
+    assert early_stopping(tiny_config(patience=0).train) is None
+    stopping = early_stopping(tiny_config(patience=3, monitor="loss").train)
+    assert stopping is not None
+    assert (stopping.monitor, stopping.mode, stopping.patience) == ("validation/loss", "min", 3)
+
+
+def start(folder: Path, steps: int, pause: float, *, processes: int) -> "subprocess.Popen[str]":
+    here = Path(__file__).parent
+    paths = {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(here / "tiny_training.py"), str(folder), str(steps), str(pause), str(processes)]
+    return subprocess.Popen(command, env={**os.environ, **paths}, stderr=subprocess.PIPE, text=True)
+
+
+def interrupt_after_rows(process: "subprocess.Popen[str]", metrics: Path, number: signal.Signals) -> str:
+    """Send the signal once some steps are done; what the process says on standard error."""
+    deadline = time.monotonic() + 90
+    while not (metrics.exists() and metrics.read_text().count("\n") > 7):
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(tmp_path: Path, number: signal.Signals) -> None:
+    process = start(tmp_path / "killed", 40, 0.1, processes=1)
+    said = interrupt_after_rows(process, tmp_path / "killed" / "metrics.csv", number)
+    assert process.returncode == 75, said
+    assert f"stopped by {number.name} after step " in said
+    assert f"sh {tmp_path / 'killed' / 'resume.sh'}" in said
+    step = int(said.split("after step ")[1].split(";")[0])
+    assert 6 <= step < 40 and (tmp_path / "killed" / "checkpoints" / f"last-{step:08d}.ckpt").exists()
+    resumed = fit(tmp_path / "killed", tiny_config(max_steps=40))
+    whole = fit(tmp_path / "whole", tiny_config(max_steps=40))
+    assert weights(resumed) == weights(whole)
+    assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on_to_the_same_end(tmp_path: Path) -> None:
+    """Lightning's own handling deadlocks here until the process group gives up."""
+    whole = start(tmp_path / "whole", 20, 0.0, processes=2)
+    assert whole.wait(timeout=120) == 0
+    process = start(tmp_path / "killed", 20, 0.15, processes=2)
+    said = interrupt_after_rows(process, tmp_path / "killed" / "metrics.csv", signal.SIGTERM)
+    assert process.returncode == 75, said
+    checkpoint = read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.ckpt")
+    assert checkpoint["global_step"] < 20 and len(checkpoint[KEY]) == 2
+    resumed = start(tmp_path / "killed", 20, 0.0, processes=2)
+    assert resumed.wait(timeout=120) == 0
+    assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
+
+
+def test_signal_handlers_are_given_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    fit(tmp_path, tiny_config(max_steps=2))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_full_disk_ends_the_run_with_the_checkpoint_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(tmp_path, tiny_config(max_steps=5))
+
+    def full(value: Any, stream: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        fit(tmp_path, tiny_config(max_steps=10))
+    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 5
+
+
+SAMPLE = Sample(
+    "ein <b>Haus</b>\tund", "a\nhouse", "a house", 50.0, numpy.array([[0.75, 0.25, 0.0]]), ("<b>", "ﬁ", "y"), ("$x$",)
+)
+
+
+def test_a_table_has_one_line_a_sample_whatever_it_holds() -> None:
+    table = samples_table([SAMPLE, SAMPLE._replace(hypothesis='said "so"', attention=None)])
+    lines = [line.split("\t") for line in table.splitlines()]
+    assert lines[0] == ["source", "reference", "hypothesis", "chrf"]
+    assert lines[1] == ["ein <b>Haus</b> und", "a house", "a house", "50.00"]
+    assert lines[2][2] == 'said "so"' and len(lines) == 3
+
+
+def test_a_page_escapes_its_text_and_shows_attention() -> None:
+    page = samples_page([SAMPLE, SAMPLE._replace(attention=None)], step=1200)
+    assert "<b>" not in page and html.escape(SAMPLE.source) in page
+    assert page.count("<svg") == 1 and page.count("<rect") == 2  # the cell of weight 0 is left out
+    assert "after step 1,200" in page and "&lt;b&gt; → $x$: 0.75" in page
+
+
+def test_heat_maps_check_their_shape() -> None:
+    assert SAMPLE.attention is not None
+    assert heatmap_png(SAMPLE.attention, ("<b>", "日本", "y"), SAMPLE.target_pieces).startswith(b"\x89PNG")
+    for draw in (heatmap_png, heatmap_svg):
+        with pytest.raises(ValueError, match=r"\(1, 3\) for \(3, 1\)"):
+            draw(SAMPLE.attention, SAMPLE.target_pieces, SAMPLE.source_pieces)
+
+
+def test_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.csv"
+    draw_curves(metrics, tmp_path / "empty.png")
+    metrics.write_text("step,train/loss,validation/bleu\n1,5.0,\n2,nan,\n2,,30.5\n")
+    assert read_curves(metrics) == {"train/loss": [(1.0, 5.0)], "validation/bleu": [(2.0, 30.5)]}
+    draw_curves(metrics, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes() != (tmp_path / "empty.png").read_bytes()
+
+
+def test_a_line_shows_short_names_in_a_fixed_order() -> None:
+    metrics = {"validation/bleu": torch.tensor(36.414), "other": 1.0, "train/loss": 2.0}
+    assert shown_metrics(metrics) == {"loss": "2.000", "BLEU": "36.41"}
+
+
+def test_tokens_are_counted(tmp_path: Path) -> None:
+    fit(tmp_path, tiny_config(max_steps=10, log_every_steps=5), pause=0.02)
+    with (tmp_path / "metrics.csv").open(newline="") as stream:
+        speeds = [float(row["train/tokens_per_second"]) for row in csv.DictReader(stream) if row["train/loss"]]
+    # 5 steps of 15 tokens take at least 0.1 s
+    assert len(speeds) == 2 and all(75 < speed <= 750 for speed in speeds)

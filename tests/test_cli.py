@@ -1,0 +1,362 @@
+"""The commands around training: what they import, what they say, and how they end."""
+
+import contextlib
+import gzip
+import io
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import nmt
+from nmt.cli import main as nmt_command
+from nmt.cli import tokenizer as tokenizer_command
+from nmt.cli import train as train_command
+from nmt.cli.guard import INTERRUPTED
+from nmt.config.load import load_config
+from nmt.config.options import options
+from nmt.config.schema import Config
+from nmt.errors import ConfigError, NMTError, TrainingError
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "pytorch_lightning", "lightning_fabric", "wandb", "datasets", "sentencepiece", "sacrebleu", "numpy")
+
+
+def python(code: str, *arguments: str, cwd: Path = ROOT, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+    )
+
+
+# --- start-up
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nmt",
+        "import nmt.cli.main, nmt.cli.train, nmt.cli.tokenizer, nmt.cli.translate, nmt.cli.evaluate",
+        "from nmt import ConfigError, load_config; load_config('gnmt_small')",
+        "from nmt.cli.main import main; assert main(['--help']) == 0",
+        "from nmt.cli.main import main; assert main(['train', '--help']) == 0",
+        "from nmt.cli.train import main; assert main(['--help-options']) == 0",
+        "from nmt.cli.train import main; assert main(['--config', 'gnmt_small', '--print-config']) == 0",
+        "from nmt.cli.train import main; assert main(['--config', 'gnmt_smal']) == 2",
+        "from nmt.cli.train import main; assert main(['--config', 'gnmt_small', '--modl.x', '3']) == 2",
+        "from nmt.cli.train import main; assert main(['--config', 'gnmt_small', '--data.train', 'no/where']) == 1",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
+    done = python(f"{code}\nimport sys; print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)")
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr.decode().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["train"], ["--version"]])
+def test_help_needs_no_pydantic_either(command: list[str]) -> None:
+    code = "import sys; from nmt.cli.main import main; main(sys.argv[1:]); sys.exit('pydantic' in sys.modules)"
+    assert python(code, *command).returncode == 0
+
+
+def test_public_names_are_all_there() -> None:
+    for name in nmt.__all__:
+        assert getattr(nmt, name) is not None
+    assert set(nmt.__all__) <= set(dir(nmt))
+    assert nmt.load_config is load_config
+    assert nmt.__version__ == "0.1.0"
+    with pytest.raises(AttributeError, match="no attribute 'Translater'"):
+        _ = nmt.Translater
+
+
+# --- nmt COMMAND
+
+
+def test_commands_are_listed_found_and_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nmt_command.main([]) == 2
+    assert nmt_command.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name in nmt_command.COMMANDS:
+        assert f"  {name} " in listed
+        assert (ROOT / "nmt" / "cli" / f"{name.replace('-', '_')}.py").is_file()
+    assert nmt_command.main(["trian"]) == 2
+    assert capsys.readouterr().err == "error: no command 'trian'; did you mean train?\n"
+    assert nmt_command.main(["train", "--config", "gnmt_small", "--print-config"]) == 0
+    assert "name: gnmt_small" in capsys.readouterr().out
+
+
+def test_as_a_module_and_as_a_script() -> None:
+    for command in (["-m", "nmt", "train"], ["scripts/train.py"]):
+        done = subprocess.run(
+            [sys.executable, *command, "--config", "gnmt_smal"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: no configuration named 'gnmt_smal'; did you mean gnmt_small?")
+        assert done.stderr.count("\n") == 1
+
+
+# --- train
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> str:
+    assert train_command.main(arguments) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def test_help_shows_examples_configurations_and_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "python scripts/train.py --config gnmt_small\n" in text
+    assert "gnmt_wmt16" in text
+    assert "NVIDIA's GNMT v2 recipe" in text
+    for section in ("data", "tokenizer", "model", "train", "search"):
+        assert f"--{section}.*" in text
+
+
+def test_every_option_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--help-options"]) == 0
+    text = capsys.readouterr().out
+    for key in options():
+        assert f"--{key}\n" in text
+    assert train_command.main(["--help-options", "model.dropout"]) == 0
+    part = capsys.readouterr().out
+    assert part.count("--") == 5
+    assert "number ≥ 0.0 and < 1.0; default 0.2" in " ".join(part.split())
+    assert "did you mean model?" in complaint(capsys, "--help-options", "modle", code=2)
+
+
+def test_a_printed_configuration_is_read_as_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["--model.hidden_size", "512", "--data.source=no", "--data.streaming"]
+    assert train_command.main(["--config", "gnmt_small", *arguments, "--print-config"]) == 0
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+    assert load_config(tmp_path / "printed.yaml") == load_config("gnmt_small", arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "--config is needed: "),
+        (["--config"], "--config: expected one argument"),
+        (["--confg", "gnmt_small"], "did you mean --config?"),
+        (["--config", "gnmt_small", "--run_dir", "x"], "did you mean --run-dir?"),
+        (["--config", "gnmt_small", "--rundir=x"], "did you mean --run-dir?"),
+        (["--config", "gnmt_small", "--model.hiden_size", "3"], "did you mean model.hidden_size?"),
+        (["--config", "gnmt_small", "--data.train", "[]"], "nothing to train on"),
+        (["--config", "gnmt_small", "--run-dir", "README/x"], "is a file, not a folder"),
+    ],
+)
+def test_mistakes_are_one_line(
+    arguments: list[str],
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("README").touch()
+    message = complaint(capsys, *arguments, code=2)
+    assert expected in message
+    assert message.count("\n") == 1
+
+
+def test_missing_files_are_all_named_with_what_is_near(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.en", "train.de", "val.en"):
+        Path(name).write_text("a\n")
+    local = ["--config", "gnmt_multi30k", "--data.train", "trian", "--data.validation", "val", "--data.test", "[x.tsv]"]
+    message = complaint(capsys, *local, "--tokenizer.model", "spm.model", code=1)
+    assert message.startswith("error: 5 problems:\n  data.train: trian.en: no such file; there is train.en")
+    assert "\n  data.validation: val.de: no such file" in message
+    assert "\n  data.test: x.tsv: no such file" in message
+    assert "\n  tokenizer: spm.model: no such file\n" in message
+    assert "val.en: no such file" not in message
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Calls of the training, which is not run."""
+    calls: list[tuple[Any, ...]] = []
+
+    def train(config: Config, *, run_dir: Path | None, resume: bool) -> None:
+        calls.append((config, run_dir, resume))
+
+    monkeypatch.setitem(sys.modules, "nmt.training.fit", SimpleNamespace(train=train))
+    return calls
+
+
+def test_training_gets_what_was_asked_for(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    assert train_command.main(["--config", "gnmt_small", "--seed", "5", "--logger", "none"]) == 0
+    run = tmp_path / "new" / "run"
+    assert train_command.main(["--run-dir", str(run), "--model.cell=gru", "--no-resume", "--config", "gnmt_small"]) == 0
+    (first, first_dir, first_resume), (second, second_dir, second_resume) = trained
+    assert (first.seed, first.logger, first_dir, first_resume) == (5, "none", None, True)
+    assert (second.model.cell, second_dir, second_resume) == ("gru", run, False)
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (TrainingError("loss is not finite"), 1, "error: loss is not finite\n"),
+        (ConfigError("a\n  b"), 2, "error: a\n  b\n"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted\n"),
+    ],
+)
+def test_errors_in_training_end_without_a_traceback(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "nmt.training.fit", SimpleNamespace(train=fail))
+    assert train_command.main(["--config", "gnmt_small"]) == code
+    assert capsys.readouterr().err == said
+
+
+# --- tokenizer
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    words = [f"{a}{b}{c}" for a in ("ba", "do", "ki") for b in ("ran", "lem", "tus") for c in ("", "a", "en")]
+    text = "".join(f"{words[i % 27]} {words[i * 7 % 27]} {words[i * i % 27]}\n" for i in range(300))
+    Path("a.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    Path("b.txt.gz").write_bytes(gzip.compress(text.upper().encode()))
+    return tmp_path
+
+
+TRAIN = ("train", "--input", "a.txt", "b.txt.gz", "--output", "spm.model", "--vocabulary-size", "300")
+
+
+def tokenizer(
+    arguments: Sequence[str], stdin: bytes = b"", *, capsysbinary: pytest.CaptureFixture[bytes]
+) -> tuple[int, bytes, str]:
+    """Run the command in this process; exit code, standard output, standard error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        code = tokenizer_command.main(list(arguments))
+    captured = capsysbinary.readouterr()
+    return code, captured.out, captured.err.decode()
+
+
+def test_train_encode_decode_keep_every_line(corpus: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, out, err = tokenizer([*TRAIN, "--kind", "bpe", "--user-symbols", "<2de>"], capsysbinary=capsysbinary)
+    assert (code, out) == (0, b"")
+    assert "spm.model: 300 pieces (bpe)" in err
+    assert not list(corpus.glob("*.partial"))
+    text = "baran\u2028dolem\n\n  KITUSA \r\n日本 <2de> \x0cx\u0085y\nlast"
+    code, pieces, _ = tokenizer(["encode", "--model", "spm.model"], text.encode(), capsysbinary=capsysbinary)
+    assert code == 0
+    lines = pieces.decode().split("\n")
+    assert len(lines) == 6  # five, and nothing behind the last line feed
+    assert lines[0].replace(" ", "") == "▁baran▁dolem"
+    assert lines[1] == ""
+    assert "<2de>" in lines[3]
+    code, decoded, _ = tokenizer(["decode", "--model", "spm.model"], pieces, capsysbinary=capsysbinary)
+    assert decoded.decode() == "baran dolem\n\nKITUSA\n日本 <2de> x y\nlast\n"
+    _, ids, _ = tokenizer(["encode", "--ids", "--model", "spm.model"], text.encode(), capsysbinary=capsysbinary)
+    assert all(word.isdigit() for word in ids.split())
+    _, again, _ = tokenizer(["decode", "--ids", "--model", "spm.model"], ids, capsysbinary=capsysbinary)
+    assert again == decoded
+
+
+def test_a_trained_model_fits_the_configuration(corpus: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    from nmt.config.schema import TokenizerConfig
+    from nmt.text.tokenizer import Tokenizer
+
+    assert tokenizer(TRAIN, capsysbinary=capsysbinary)[0] == 0
+    from_file = Tokenizer.from_file("spm.model")
+    lines = Path("a.txt").read_text(encoding="utf-8-sig").splitlines()
+    both = [*lines, *(line.upper() for line in lines)]
+    assert from_file == Tokenizer.train(both, config=TokenizerConfig(vocabulary_size=300))
+    assert pickle.loads(pickle.dumps(from_file)) == from_file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "expected"),
+    [
+        (("train", "--input", "no.txt", "--output", "m"), b"", 1, "no.txt: no such file"),
+        (("train", "--input", "bad.txt", "--output", "m"), b"", 1, "bad.txt:2: byte 0xff"),
+        (("train", "--input", "bad.gz", "--output", "m"), b"", 1, "bad.gz: the gzip archive is damaged"),
+        (("train", "--input", "empty.txt", "--output", "m"), b"", 1, "no text to train"),
+        (("train", "--input", "a.txt", "--output", "a.txt"), b"", 1, "would overwrite"),
+        (("train", "--input", "a.txt", "--output", "no/m"), b"", 1, "does not exist"),
+        ((*TRAIN, "--vocabulary-size", "3"), b"", 2, "--vocabulary-size: must be at least 16, got 3"),
+        ((*TRAIN, "--vocabulary-size", "100"), b"", 2, "vocabulary_size 100 is too small"),
+        ((*TRAIN, "--character-coverage", "2"), b"", 2, "--character-coverage: must be at most 1.0"),
+        ((*TRAIN, "--user-symbols", "</s>"), b"", 2, "'</s>' is a piece that every vocabulary has"),
+        (("encode", "--model", "no.model"), b"", 2, "no.model: cannot read"),
+        (("encode", "--model", "a.txt"), b"", 2, "a.txt: not a SentencePiece model"),
+        (("encode", "--model", "ok.model"), b"a\n\xff\n", 1, "standard input:2: byte 0xff"),
+        (("decode", "--ids", "--model", "ok.model"), b"5\n5 x\n", 1, "standard input:2: 'x' is no id"),
+        (("decode", "--ids", "--model", "ok.model"), b"5\n9999\n", 1, "standard input:2: no piece has the id 9999"),
+    ],
+)
+def test_mistakes_with_tokenizers_are_named(
+    arguments: Sequence[str],
+    stdin: bytes,
+    code: int,
+    expected: str,
+    corpus: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    (corpus / "bad.txt").write_bytes(b"a\nb\xff\n")
+    (corpus / "bad.gz").write_bytes(gzip.compress(b"a\n" * 10_000)[:-20])
+    (corpus / "empty.txt").touch()
+    if "ok.model" in arguments:
+        tokenizer([*TRAIN, "--output", "ok.model"], capsysbinary=capsysbinary)
+    found, _, err = tokenizer(arguments, stdin, capsysbinary=capsysbinary)
+    assert expected in err
+    assert found == code
+    assert not (corpus / "m").exists()
+
+
+def test_a_reader_that_leaves_is_no_error(corpus: Path) -> None:
+    from nmt.config.schema import TokenizerConfig
+    from nmt.text.tokenizer import Tokenizer
+
+    model = Tokenizer.train(["ba do ki"], config=TokenizerConfig.model_validate({"vocabulary_size": 270}))
+    Path("spm.model").write_bytes(model.model)
+    command = "import sys; from nmt.cli.tokenizer import main; sys.exit(main(['encode', '--model', 'spm.model']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"ba do ki\n" * 100_000)
+        process.stdin.close()
+    assert process.wait(timeout=60) == 141
+    assert b"Traceback" not in process.stderr.read()
+
+
+def test_errors_of_ours_are_nmt_errors() -> None:
+    assert issubclass(nmt.TrainingError, NMTError)
+    assert nmt.ConfigError.exit_code == 2

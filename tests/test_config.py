@@ -1,0 +1,376 @@
+"""Configurations: found, read, overridden, explained, and written so that they are read as the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.config.document import plain_value, read_document, write_document
+from nmt.config.find import available_configs, describe, find_config
+from nmt.config.load import dump_yaml, load_config, parse_overrides
+from nmt.config.options import nearest, options
+from nmt.config.schema import Config, CorpusSource, TrainConfig
+from nmt.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write_config(text: str) -> Path:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_config
+
+
+def complaint(path: Path | str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    return str(caught.value)
+
+
+# --- the files of configs/
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_loads_and_says_what_it_is(path: Path) -> None:
+    config = load_config(path.stem)
+    assert config.name == path.stem
+    assert config.data.train
+    assert config.data.validation
+    assert describe(path)
+    assert "--data.train DIR/train" in path.read_text(encoding="utf-8")
+    local = load_config(path, ["--data.train", "DIR/train", "--data.test=DIR/test"])
+    assert local.data.train == (CorpusSource(path="DIR/train"),)
+
+
+def test_the_named_configurations_are_there() -> None:
+    names = {"gnmt_small", "gnmt_multi30k", "gnmt_iwslt", "gnmt_wmt16", "gnmt_wmt14_8layer"}
+    assert names <= set(available_configs())
+    assert load_config("gnmt_small").data.train[0] == CorpusSource(kind="demo", path="train")
+    assert load_config("gnmt_multi30k").data.train[0] == CorpusSource(kind="hub", path="bentrevett/multi30k")
+    assert load_config("gnmt_wmt16").model.decoder_layers == 4
+
+
+# --- finding
+
+
+def test_a_configuration_is_found_by_path_name_or_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_config("gnmt_small").name == "gnmt_small"  # the repository's, from anywhere
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "gnmt_small.yaml").write_text("# mine\nseed: 77\n")
+    assert load_config("gnmt_small").seed == 77  # yours comes first
+    assert available_configs()["gnmt_small"] == Path("configs/gnmt_small.yaml")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("name: earlier\n")
+    assert load_config("run").name == "earlier"
+    assert load_config(tmp_path / "run" / "config.yaml").name == "earlier"
+
+
+def test_an_installed_package_brings_its_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nmt" / "_configs").mkdir(parents=True)
+    (tmp_path / "nmt" / "_configs" / "only.yaml").write_text("seed: 9\n")
+    (tmp_path / "configs").mkdir()  # beside an installed package: not ours
+    (tmp_path / "configs" / "stranger.yaml").write_text("seed: 8\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr("nmt.config.find._PACKAGE", tmp_path / "nmt")
+    assert list(available_configs()) == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gnmt_smal", "did you mean gnmt_small?"),
+        ("multi30k", "gnmt_multi30k"),
+        ("zzz", "gnmt_wmt16"),
+        ("nowhere/x.yaml", "nowhere does not exist"),
+        ("configs", "without a config.yaml"),
+    ],
+)
+def test_a_name_that_is_none_gets_the_nearest(
+    name: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        find_config(name if name != "configs" else tmp_path / "configs")
+    assert name in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_a_misspelt_file_gets_the_nearest_file(write: Any, tmp_path: Path) -> None:
+    write("seed: 1")
+    with pytest.raises(ConfigError, match=r"did you mean mine\.yaml"):
+        find_config(tmp_path / "mnie.yaml")
+
+
+def test_a_file_without_a_name_is_named_after_itself(write: Any) -> None:
+    assert load_config(write("seed: 2")).name == "mine"
+    assert load_config(write("")).name == "mine"
+    assert load_config(write("name: other")).name == "other"
+
+
+# --- YAML
+
+
+def test_words_stay_words_and_numbers_are_numbers(write: Any) -> None:
+    config = load_config(
+        write(
+            "name: 2024\n"
+            "data: {source: no, target: on}\n"
+            "train: {precision: 32, max_epochs: 3, optimizer: {learning_rate: 1e-3, eps: 1E-9, weight_decay: 1}}\n"
+        )
+    )
+    assert (config.name, config.data.source, config.data.target) == ("2024", "no", "on")
+    assert config.train.precision == "32"
+    assert (config.train.optimizer.learning_rate, config.train.optimizer.eps) == (1e-3, 1e-9)
+    assert config.train.optimizer.weight_decay == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 1\nmodel: {}\nseed: 2\n", "mine.yaml:3: seed: stands here a second time, after line 1"),
+        ("model:\n  cell: gru\n  cell: gru\n", "mine.yaml:3: model.cell: stands"),
+        ("model:\n\tcell: gru\n", "mine.yaml:2:1: a tab"),
+        ("model: [1, 2\n", "mine.yaml:2:1: "),
+        ("seed: &x 1\nmodel: *x\n", "mine.yaml:2: aliases"),
+        ("seed: !!python/object/apply:os.getcwd []\n", "mine.yaml:1: tags"),
+        ("- 1\n", "mine.yaml: must hold options"),
+        ("hello\n", "mine.yaml: must hold options"),
+        ("? [a]\n: 1\n", "mine.yaml:1: a key must be a word"),
+        ("seed: \x01\n", "mine.yaml: not YAML"),
+        ("[" * 500 + "]" * 500, "mine.yaml: nested too deeply"),
+    ],
+)
+def test_what_is_no_configuration_is_named_with_its_line(write: Any, text: str, expected: str) -> None:
+    assert expected in complaint(write(text))
+
+
+def test_a_file_in_another_encoding_or_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("name: größe".encode("latin-1"))
+    assert "mine.yaml: byte 9 is not UTF-8" in complaint(path)
+    path.write_bytes(b"\xef\xbb\xbfseed: 4\r\n")
+    assert load_config(path).seed == 4
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.from_regex(r"[-+.0-9eExo_:]+")
+    | st.text("a :#\n\r\t\x7f\x85\u2028\ufeff"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_as_the_same_by_us_and_by_yaml_1_1(value: Any) -> None:
+    text = write_document(value)
+    assert read_document(text, name="x").value == value
+    assert yaml.safe_load(text) == value
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("1e-3", 0.001),
+        ("no", "no"),
+        ("True", True),
+        ("012", 12),
+        ("1_000", "1_000"),
+        ("~", None),
+        ("-.inf", -float("inf")),
+    ],
+)
+def test_plain_words_mean_what_yaml_1_2_says(word: str, value: Any) -> None:
+    assert plain_value(word) == value
+    assert type(plain_value(word)) is type(value)
+
+
+# --- overrides
+
+
+def test_overrides_in_every_form() -> None:
+    config = load_config(
+        "gnmt_small",
+        [
+            *("--model.hidden_size", "512", "--model.dropout.input=0.4", "--data.streaming", "--seed", "9"),
+            *("--train.optimizer.betas", "[0.8, 0.9]", "--model.attention_size=null", "--logger=none"),
+            *("--model.initialization.forget_bias", "-1", "--model.hidden_size", "640", "--train.precision", "32"),
+        ],
+    )
+    assert config.model.hidden_size == 640  # the last one counts
+    assert config.model.dropout.input == 0.4
+    assert config.data.streaming is True
+    assert config.train.optimizer.betas == (0.8, 0.9)
+    assert config.model.attention_size is None
+    assert (config.seed, config.logger, config.train.precision) == (9, "none", "32")
+    assert config.model.initialization.forget_bias == -1.0
+    assert config.model.attention == "dot"  # the file's other values stay
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("DIR/train", [{"path": "DIR/train"}]),
+        ("C: my #1 dir/@x", [{"path": "C: my #1 dir/@x"}]),
+        ("demo:train", [{"kind": "demo", "path": "train"}]),
+        ("hub:a/b", [{"kind": "hub", "path": "a/b"}]),
+        ("{path: a.tsv, weight: 2}", [{"path": "a.tsv", "weight": 2}]),
+        (
+            "[{path: a.tsv}, b, {path: c.jsonl, weight: 0.5}]",
+            [{"path": "a.tsv"}, {"path": "b"}, {"path": "c.jsonl", "weight": 0.5}],
+        ),
+        ("2016", [{"path": "2016"}]),
+        ("null", []),
+    ],
+)
+def test_corpora_on_the_command_line(text: str, expected: list[dict[str, Any]]) -> None:
+    config = load_config("gnmt_small", ["--data.train", text])
+    assert config.data.train == tuple(CorpusSource.model_validate(source) for source in expected)
+
+
+def test_a_section_is_merged_and_a_word_is_taken_as_it_stands(write: Any) -> None:
+    config = load_config(
+        write("model: {cell: gru, dropout: {input: 0.3, token: 0.1}}"),
+        ["--model", "{hidden_size: 8, dropout: {input: 0.5}}", "--data.cache_dir", "a: b", "--data.source", "no"],
+    )
+    assert (config.model.cell, config.model.hidden_size) == ("gru", 8)
+    assert (config.model.dropout.input, config.model.dropout.token) == (0.5, 0.1)
+    assert (config.data.cache_dir, config.data.source) == ("a: b", "no")
+    assert load_config(write(""), ["--data.cache_dir", "null"]).data.cache_dir is None
+    assert load_config(write(""), ["--data.cache_dir", "'null'"]).data.cache_dir == "null"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(r"[a-z]+(\.[a-z_]+)?", fullmatch=True), st.text(min_size=1).filter(lambda t: t[:2] != "--")
+        )
+    )
+)
+def test_both_ways_to_write_an_override_are_the_same(pairs: list[tuple[str, str]]) -> None:
+    apart = [word for key, value in pairs for word in (f"--{key}", value)]
+    together = [f"--{key}={value}" for key, value in pairs]
+    assert parse_overrides(apart) == parse_overrides(together) == pairs
+
+
+# --- errors
+
+
+def test_all_problems_are_reported_at_once_with_their_places(write: Any) -> None:
+    text = """
+        model:
+          hiden_size: 3
+          cell: gur
+        train: {max_epochs: 1.5, clip_norm: -1, optimizer: {betas: [0.9, 2]}}
+        data:
+          train: [{path: a, wieght: 3}]
+    """
+    lines = complaint(write(text), "--model.cel", "gru", "--data.workers=true", "--train.max_minutes", "soon").split(
+        "\n"
+    )
+    assert lines[0] == "9 problems:"
+    path = next(word for word in lines[-1].split() if "mine.yaml" in word).rpartition("mine.yaml")[0]
+    assert sorted(line.strip().replace(path, "") for line in lines[1:]) == sorted(
+        [
+            "command line: --model.cel: unknown option; did you mean model.cell?",
+            "command line: --data.workers: must be an integer, got true",
+            "command line: --train.max_minutes: must be a number, got 'soon'",
+            "mine.yaml:3: model.hiden_size: unknown option; did you mean model.hidden_size?",
+            "mine.yaml:4: model.cell: must be lstm, gru, rnn or peephole, got 'gur'; did you mean gru?",
+            "mine.yaml:5: train.max_epochs: must be an integer, got 1.5",
+            "mine.yaml:5: train.clip_norm: must be at least 0.0, got -1",
+            "mine.yaml:5: train.optimizer.betas[1]: must be less than 1.0, got 2",
+            "mine.yaml:7: data.train[0].wieght: unknown option; did you mean weight?",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["--hidden_size", "4"], "did you mean model.hidden_size?"),
+        (["--lr", "4"], "did you mean train.optimizer.learning_rate?"),
+        (["--trian.max_steps", "4"], "did you mean train.max_steps?"),
+        (["--train.max-steps", "4"], "did you mean train.max_steps?"),
+        (["--seed.x", "4"], "seed is a value"),
+        (["--data.train.weight", "4"], "--data.train '[{path: ..., weight: ...}]'"),
+        (["--qqqqq", "4"], "a configuration has name, seed"),
+        (["--seed"], "--seed: needs a value (integer ≥ 0)"),
+        (["--data.streaming", "yes"], "must be true or false, got 'yes'"),
+        (["--seed", "-1"], "must be at least 0, got -1"),
+        (["--seed", "1.0"], "must be an integer, got 1.0"),
+        (["--seed", "[1"], "--seed: "),
+        (["--model.dropout", "0.3"], "model.dropout: is a section (model.dropout.input"),
+        (["--search.length_penalty", "true"], "must be a number, got true"),
+        (["--search.length_penalty", ".inf"], "must be a finite number"),
+        (["512"], "'512' belongs to no option"),
+        (["--seed", "1", "2"], "'2' belongs to no option"),
+        (["--model.bidirectional_layers", "5"], "bidirectional_layers (5) is more than encoder_layers (2)"),
+        (["--tokenizer.joint", "false"], "needs tokenizer.joint"),
+    ],
+)
+def test_mistakes_on_the_command_line(overrides: list[str], expected: str) -> None:
+    message = complaint("gnmt_small", *overrides)
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_places_are_those_of_the_key_and_of_the_last_word(write: Any) -> None:
+    assert "mine.yaml:2: modl: unknown option" in complaint(write("seed: 1\nmodl:\n\n  cell: gru\n"))
+    path = write("data:\n  train:\n    - {path: a, weight: 0}\n")
+    assert complaint(path) == f"{path}:3: data.train[0].weight: must be greater than 0.0, got 0"
+    again = complaint(path, "--data.train", "[{path: a, weight: -1}]")
+    assert again == "command line: --data.train[0].weight: must be greater than 0.0, got -1"
+
+
+def test_a_value_where_the_file_has_none_of_a_section(write: Any) -> None:
+    assert "mine.yaml:1: model: is a section" in complaint(write("model: 3"), "--model.cell", "gru")
+    assert load_config(write("model:\ntrain: {max_steps: 3}"), ["--model.cell", "gru"]).model.cell == "gru"
+
+
+def test_every_option_misspelt_leads_back_to_itself() -> None:
+    for key in options():
+        head, _, name = key.rpartition(".")
+        if len(name) > 4:
+            assert nearest(f"{head}.{name[0]}{name[2:]}" if head else f"{name[0]}{name[2:]}") == key
+
+
+# --- and back to YAML
+
+
+@pytest.mark.parametrize("only_differences", [False, True])
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+def test_a_written_configuration_is_the_same(name: str, only_differences: bool, write: Any) -> None:
+    overrides = [
+        "--data.source",
+        "no",
+        "--train.precision",
+        "32",
+        "--tokenizer.user_symbols",
+        "['1e3', '<2de>', 'null']",
+    ]
+    config = load_config(name, overrides)
+    text = dump_yaml(config, only_differences=only_differences)
+    assert load_config(write(text)) == config
+    assert Config.model_validate(yaml.safe_load(text)) == config
+    assert ("character_coverage" in text) is not only_differences
+
+
+def test_differences_of_a_section_whose_default_is_not_its_own(write: Any) -> None:
+    config = Config(name="x", train=TrainConfig(max_epochs=10, max_steps=3))
+    assert load_config(write(dump_yaml(config, only_differences=True))) == config
+    assert "max_epochs: 10" in dump_yaml(config, only_differences=True)

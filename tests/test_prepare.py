@@ -1,0 +1,247 @@
+"""Preparation: from files to token ids, each step once, and again exactly where something changed."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt.config.schema import DataConfig, TokenizerConfig
+from nmt.data import prepare, store
+from nmt.data.corpus import EncodedCorpus
+from nmt.data.prepare import Corpora, prepare_corpora, train_tokenizers
+from nmt.errors import DataError
+
+SMALL = TokenizerConfig(vocabulary_size=320, kind="bpe")
+NOUNS = ["house", "dog", "tree", "street", "child", "window", "river", "bridge", "table", "garden"]
+EN = [f"The {a} is near the {b} ." for a in NOUNS for b in NOUNS]
+DE = [f"{a.title()} steht bei {b.title()} ." for a in NOUNS for b in NOUNS]
+
+
+def write(prefix: Path, en: list[str], de: list[str]) -> str:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    prefix.with_name(f"{prefix.name}.en").write_text("".join(f"{line}\n" for line in en), newline="")
+    prefix.with_name(f"{prefix.name}.de").write_text("".join(f"{line}\n" for line in de), newline="")
+    return str(prefix)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """train (80 pairs and some for the cleaner), validation and two test sets."""
+    write(tmp_path / "train", [*EN[:80], "", EN[3], EN[90]], [*DE[:80], "leer", DE[3], DE[90]])
+    write(tmp_path / "val", [*EN[80:95], ""], [*DE[80:95], ""])
+    write(tmp_path / "test", EN[95:], DE[95:])
+    write(tmp_path / "more" / "test", EN[95:97], DE[95:97])
+    return tmp_path
+
+
+def config(folder: Path, **options: Any) -> DataConfig:
+    values: dict[str, Any] = {
+        "train": f"{folder}/train",
+        "validation": f"{folder}/val",
+        "test": [f"{folder}/test", f"{folder}/more/test"],
+        "cache_dir": str(folder / "cache"),
+    }
+    return DataConfig(**(values | options))
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is really done, and not read from the cache."""
+    done: list[str] = []
+
+    def spy(name: str, label: str) -> None:
+        original = getattr(prepare, name)
+
+        def spied(*arguments: Any, **options: Any) -> Any:
+            done.append(label)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(prepare, name, spied)
+
+    spy("write_pairs", "pairs")
+    spy("write_tokens", "tokens")
+    return done
+
+
+def stored(corpus: object) -> list[tuple[str, str]]:
+    assert isinstance(corpus, EncodedCorpus)
+    return corpus.texts(range(len(corpus)))
+
+
+def test_from_files_to_ids(folder: Path) -> None:
+    corpora = prepare_corpora(config(folder), SMALL)
+    train = corpora.train
+    assert stored(train) == list(zip(EN[:80], DE[:80], strict=True))
+    assert isinstance(train, EncodedCorpus)
+    for index in (0, 41, 79):
+        assert train.source(index).tolist() == corpora.tokenizers.source.encode(EN[index])
+        assert train.target(index).tolist() == corpora.tokenizers.target.encode(DE[index])
+    assert train.origin(79) == f"{folder}/train.en:80"
+    assert stored(corpora.validation) == [*zip(EN[80:95], DE[80:95], strict=True), ("", "")]
+    assert {name: len(corpus) for name, corpus in corpora.tests.items()} == {"test": 5, "test-2": 2}
+    dropped = {reason: count for reason, count in corpora.report.dropped.items() if count}
+    assert dropped == {"empty": 1, "duplicate": 1, "leakage": 1}
+    assert (corpora.report.read, corpora.report.kept) == (83, 80)
+
+
+def test_the_second_time_everything_is_there(folder: Path, steps: list[str]) -> None:
+    first = prepare_corpora(config(folder), SMALL)
+    assert sorted(steps) == ["pairs"] * 4 + ["tokens"] * 4
+    steps.clear()
+    second = prepare_corpora(config(folder), SMALL)
+    assert steps == []
+    assert second.report == first.report
+    assert second.tokenizers == first.tokenizers
+    assert stored(second.train) == stored(first.train)
+
+
+def test_a_corpus_that_moves_stays_prepared_and_tells_its_new_place(folder: Path, steps: list[str]) -> None:
+    prepare_corpora(config(folder), SMALL)
+    steps.clear()
+    for side in ("en", "de"):
+        (folder / f"train.{side}").rename(folder / f"moved.{side}")
+    train = prepare_corpora(config(folder, train=f"{folder}/moved"), SMALL).train
+    assert steps == []
+    assert isinstance(train, EncodedCorpus)
+    assert train.origin(0) == f"{folder}/moved.en:1"
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"cleaning": {"max_tokens": 50}}, []),
+        ({"batch_source_tokens": 7}, []),
+        ({"cleaning": {"drop_duplicates": False}}, ["pairs", *["tokens"] * 4]),
+        ({"source": "de", "target": "en"}, ["pairs"] * 4 + ["tokens"] * 4),
+        ({"validation": ()}, ["pairs", *["tokens"] * 3]),
+    ],
+)
+def test_only_what_changed_is_done_again(
+    folder: Path, steps: list[str], change: dict[str, Any], again: list[str]
+) -> None:
+    """A change of the cleaned text means another tokenizer, and that other ids everywhere."""
+    prepare_corpora(config(folder), SMALL)
+    steps.clear()
+    prepare_corpora(config(folder, **change), SMALL)
+    assert sorted(steps) == again
+
+
+def test_changed_bytes_are_noticed(folder: Path, steps: list[str]) -> None:
+    prepare_corpora(config(folder), SMALL)
+    path = folder / "train.de"
+    text = path.read_text()
+    path.write_text(text.replace("steht", "liegt", 1))  # as many bytes
+    steps.clear()
+    assert stored(prepare_corpora(config(folder), SMALL).train)[0][1].split()[1] == "liegt"
+    assert "pairs" in steps
+
+
+def test_another_tokenizer_keeps_the_pairs(folder: Path, steps: list[str]) -> None:
+    prepare_corpora(config(folder), SMALL)
+    steps.clear()
+    corpora = prepare_corpora(config(folder), SMALL.model_copy(update={"joint": False}))
+    assert sorted(steps) == ["tokens"] * 4
+    source, target = corpora.tokenizers
+    assert source != target
+    assert train_tokenizers(config(folder), SMALL.model_copy(update={"joint": False})) == (source, target)
+
+
+def test_given_models_are_used(folder: Path) -> None:
+    tokenizers = train_tokenizers(config(folder), SMALL)
+    assert tokenizers.source is tokenizers.target
+    (folder / "joint.model").write_bytes(tokenizers.source.model)
+    given = TokenizerConfig(model=str(folder / "joint.model"))
+    assert prepare_corpora(config(folder), given).tokenizers == tokenizers
+
+
+def test_pairs_of_too_many_tokens_are_reported(folder: Path) -> None:
+    whole = prepare_corpora(config(folder), SMALL).train
+    assert isinstance(whole, EncodedCorpus)
+    longest = int(max(whole.source_lengths.max(), whole.target_lengths.max()))
+    corpora = prepare_corpora(config(folder, cleaning={"max_tokens": longest - 1}), SMALL)
+    missing = len(whole) - len(stored(corpora.train))
+    assert 0 < missing == corpora.report.dropped["too_many_tokens"]
+    assert corpora.report.read == corpora.report.kept + sum(corpora.report.dropped.values())
+    assert corpora.report.examples["too_many_tokens"][0].startswith(f"{folder}/train.en:")
+    with pytest.raises(DataError, match=r"no training pair has at most 1 tokens"):
+        prepare_corpora(config(folder, cleaning={"max_tokens": 1}), SMALL)
+
+
+def test_several_processes_write_the_same_ids(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = prepare_corpora(config(folder, preparation_processes=1), SMALL).train
+    monkeypatch.setattr(store, "PAIRS_PER_PROCESS", 10)
+    several = prepare_corpora(config(folder, preparation_processes=3, cache_dir=str(folder / "other")), SMALL).train
+    assert isinstance(one, EncodedCorpus)
+    assert isinstance(several, EncodedCorpus)
+    assert len(several.source_ids.flats) == 3
+    assert [several.source(n).tolist() for n in range(80)] == [one.source(n).tolist() for n in range(80)]
+    assert stored(several) == stored(one)
+
+
+def prepared_ids(data: DataConfig) -> list[int]:
+    train = prepare_corpora(data, SMALL).train
+    assert isinstance(train, EncodedCorpus)
+    return train.source(79).tolist()
+
+
+def test_processes_that_prepare_at_once_agree(folder: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        one, other = pool.map(prepared_ids, [config(folder)] * 2, chunksize=1)
+    assert one == other
+
+
+def test_a_damaged_cache_is_mended(folder: Path) -> None:
+    before = prepared_ids(config(folder))
+    for path in (folder / "cache").glob("*-*/*"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert prepared_ids(config(folder)) == before
+
+
+def test_weights_are_no_part_of_what_is_stored(folder: Path, steps: list[str]) -> None:
+    sources = [{"path": f"{folder}/train"}, {"path": f"{folder}/more/test"}]
+    prepare_corpora(config(folder, train=sources, test=()), SMALL)
+    steps.clear()
+    train = prepare_corpora(config(folder, train=[{**sources[0], "weight": 0.5}, sources[1]], test=()), SMALL).train
+    assert steps == []
+    assert isinstance(train, EncodedCorpus)
+    assert train.weights is not None
+    assert train.weights.tolist() == [0.5] * 80 + [1.0] * 2
+    assert train.origin(81) == f"{folder}/more/test.en:2"
+
+
+class TestErrors:
+    def test_no_training_corpus(self, folder: Path) -> None:
+        with pytest.raises(DataError, match=r"give --data\.train PREFIX"):
+            prepare_corpora(config(folder, train=()), SMALL)
+
+    def test_nothing_left(self, folder: Path) -> None:
+        write(folder / "train", ["", ""], ["a", "b"])
+        with pytest.raises(DataError, match=r"left no training pair(.|\n)*empty side +2 +100.00%"):
+            prepare_corpora(config(folder), SMALL)
+
+    @pytest.mark.parametrize("role", ["validation", "test"])
+    def test_held_out_sets_must_be_whole(self, folder: Path, role: str) -> None:
+        (folder / "odd.en").write_bytes(b"good\nb\xe4d\n")
+        (folder / "odd.de").write_bytes(b"gut\nschlecht\n")
+        with pytest.raises(DataError, match=rf"{folder}/odd\.en:2: the source side is not valid UTF-8: b\\xe4d"):
+            prepare_corpora(config(folder, **{role: f"{folder}/odd"}), SMALL)
+
+    def test_a_full_disk(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from datasets.arrow_writer import ArrowWriter
+
+        def fail(*arguments: Any, **options: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(ArrowWriter, "write_batch", fail)
+        with pytest.raises(DataError, match=rf"{folder}/cache: .*No space left on device.*--data\.cache_dir"):
+            prepare_corpora(config(folder), SMALL)
+        assert not list((folder / "cache").glob(".building*"))
+
+
+def test_a_tab_inside_a_sentence_is_text(folder: Path) -> None:
+    """As in one training line of Multi30k."""
+    write(folder / "train", [*EN[:20], "Two in a fountain ."], [*DE[:20], "Zwei in einer \tWasserfontäne ."])
+    corpora: Corpora = prepare_corpora(config(folder), SMALL)
+    assert stored(corpora.train)[-1][1] == "Zwei in einer \tWasserfontäne ."
+    assert corpora.report.kept == 21

@@ -1,0 +1,203 @@
+"""The run's folder: what it holds, what it refuses, and who may be in it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.config.schema import Config
+from nmt.errors import ConfigError, TrainingError
+from nmt.training.environment import git_commit
+from nmt.training.files import atomic_write, replace_link, write_then_replace
+from nmt.training.run import MAY_CHANGE, RunFolder, _flat, differing_keys, is_first_process
+
+
+def config(**sections: object) -> Config:
+    return Config.model_validate(sections)
+
+
+def test_a_new_folder_tells_all_about_the_run(tmp_path: Path) -> None:
+    given = config(seed=7, data={"train": "corpus/träin"})
+    with RunFolder(tmp_path / "run", given, command=["scripts/train.py", "--seed", "7"]) as run:
+        pass
+    assert Config.model_validate(yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))) == given
+    assert "träin" in (run.path / "config.yaml").read_text(encoding="utf-8")
+    assert (run.path / "command.txt").read_text(encoding="utf-8").endswith("scripts/train.py --seed 7\n")
+    (start,) = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    assert start["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert start["packages"]["torch"] and start["packages"]["pytorch-lightning"]
+    assert start["threads"] >= 1 and start["cpu"] is not None and start["host"]
+    assert run.checkpoints.is_dir() and run.samples.is_dir()
+
+
+def test_the_resume_script_runs_the_same_program_with_the_resolved_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "with space"
+    work.mkdir()
+    (work / "train.py").write_text("import os, sys; print(os.getcwd(), *sys.argv[1:], sep='|')")
+    monkeypatch.chdir(work)
+    with RunFolder("run", config(), command=["train.py", "--config", "gnmt_small", "--seed", "1"]) as run:
+        pass
+    monkeypatch.chdir(tmp_path)
+    said = subprocess.run(run.resume_command, shell=True, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == f"{work}|--config|{run.path}/config.yaml|--run-dir|{run.path}"
+    with RunFolder(tmp_path / "other", config(), command=["/usr/bin/nmt", "train"]) as other:
+        pass
+    assert "exec /usr/bin/nmt train --config " in (other.path / "resume.sh").read_text()
+
+
+def test_going_on_keeps_the_history(tmp_path: Path) -> None:
+    for command in (["nmt", "first"], ["nmt", "second"]):
+        with RunFolder(tmp_path, config(), command=command) as run:
+            assert run.log.exists()
+    commands = (tmp_path / "command.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[-1] for line in commands] == ["first", "second"]
+    assert len(json.loads((tmp_path / "environment.json").read_text(encoding="utf-8"))) == 2
+
+
+def test_another_configuration_is_refused_and_names_every_difference(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, config(seed=1)):
+        pass
+    other = config(seed=2, model={"hidden_size": 512}, train={"max_steps": 9})
+    with pytest.raises(ConfigError) as caught:
+        RunFolder(tmp_path, other)
+    message = str(caught.value)
+    assert "seed: 1 there, 2 now" in message and "model.hidden_size: 256 there, 512 now" in message
+    assert "max_steps" not in message and "--run-dir" in message
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["seed"] == 1
+
+
+def test_a_longer_run_elsewhere_is_the_same_run(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, config(train={"max_steps": 5})):
+        pass
+    longer = config(train={"max_steps": 9, "threads": 2}, logger="wandb", data={"cache_dir": "elsewhere"})
+    with RunFolder(tmp_path, longer):
+        pass
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["train"]["max_steps"] == 9
+
+
+def test_every_key_that_may_change_exists() -> None:
+    assert set(_flat(Config().model_dump(mode="json"))) >= MAY_CHANGE
+
+
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5), st.integers(1, 5))
+def test_differences_are_found_exactly(seed: int, other_seed: int, keep: int, other_keep: int) -> None:
+    old = config(seed=seed, train={"max_steps": 1, "keep_last": keep})
+    new = config(seed=other_seed, train={"max_steps": 1, "keep_last": other_keep})
+    assert differing_keys(old, new) == ({} if seed == other_seed else {"seed": (seed, other_seed)})
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match=r"thesis\.tex"):
+        RunFolder(tmp_path, config())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(ConfigError, match="is a file"):
+        RunFolder(tmp_path / "thesis.tex", config())
+
+
+def test_an_unreadable_configuration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: [")
+    with pytest.raises(ConfigError, match="cannot be read as the configuration of a run"):
+        RunFolder(tmp_path, config())
+
+
+HOLD = """
+import sys
+from nmt.config.schema import Config
+from nmt.training.run import RunFolder
+run = RunFolder(sys.argv[1], Config(), command=["nmt"])
+print("holding", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_train_in_one_folder_but_a_dead_one_does_not_matter(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdin is not None
+    try:
+        assert holder.stdout.readline() == "holding\n"
+        with pytest.raises(ConfigError, match=f"process {holder.pid} on .* is training here"):
+            RunFolder(tmp_path, config())
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdin.close()
+        holder.stdout.close()
+    with RunFolder(tmp_path, config()):
+        pass
+
+
+def test_a_refused_start_does_not_keep_the_lock(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, config(seed=1)):
+        pass
+    with pytest.raises(ConfigError):
+        RunFolder(tmp_path, config(seed=2))
+    with RunFolder(tmp_path, config(seed=1)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, False),
+        ({"SLURM_PROCID": "3"}, False),
+    ],
+)
+def test_only_one_process_writes(variables: dict[str, str], first: bool) -> None:
+    assert is_first_process(variables) == first
+
+
+def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with RunFolder(tmp_path / "run", config()) as run:
+        assert run.metrics.name == "metrics.csv"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    atomic_write(file, "old")
+
+    def half_then_full(stream: object) -> None:
+        stream.write(b"ne")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(TrainingError, match=r"file: cannot write about 123,456 bytes: No space left on device"):
+        write_then_replace(file, half_then_full, size=123456)
+    assert file.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_is_replaced_without_a_gap(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        replace_link(tmp_path / "link", tmp_path / name)
+        assert (tmp_path / "link").read_text() == name
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "one", "two"]
+
+
+def test_the_commit_is_named_with_its_dirt(tmp_path: Path) -> None:
+    assert git_commit(tmp_path / "nowhere") is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "file").write_text("1")
+    subprocess.run([*git, "add", "file"], check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], check=True)
+    commit = git_commit(tmp_path)
+    assert commit is not None and len(commit["hash"]) == 40 and commit["dirty"] is False
+    (tmp_path / "file").write_text("2")
+    changed = git_commit(tmp_path)
+    assert changed is not None and changed["dirty"] is True

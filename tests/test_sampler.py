@@ -1,0 +1,155 @@
+"""The plan of an epoch: everything once, nothing over budget, the same for everyone."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches
+from nmt.errors import DataError
+
+LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=200)
+BUDGETS = st.builds(BatchBudget, st.integers(1, 200), st.integers(1, 200), st.integers(1, 30))
+
+
+def sampler(lengths: list[tuple[int, int]], budget: BatchBudget, **options: object) -> TokenBudgetSampler:
+    source, target = np.array(lengths, dtype=np.int32).T
+    return TokenBudgetSampler(source, target, budget, seed=7, **options)  # type: ignore[arg-type]
+
+
+def batches(plan: EpochPlan) -> list[list[int]]:
+    steps, ranks = plan.order.shape
+    return [plan.batch(step, rank).tolist() for step in range(steps) for rank in range(ranks)]
+
+
+def random_lengths(count: int, seed: int = 0) -> list[tuple[int, int]]:
+    rng = np.random.default_rng(seed)
+    source = rng.integers(1, 50, count)
+    return list(zip(source.tolist(), np.maximum(1, source + rng.integers(-5, 6, count)).tolist(), strict=True))
+
+
+@given(LENGTHS, BUDGETS, st.integers(1, 4), st.integers(0, 3))
+def test_every_pair_once_and_no_batch_over_budget(
+    lengths: list[tuple[int, int]], budget: BatchBudget, ranks: int, epoch: int
+) -> None:
+    planner = sampler(lengths, budget, world_size=ranks)
+    plan = planner.plan(epoch)
+    assert plan.order.shape == (len(planner), ranks)
+    planned = batches(plan)
+    seen = Counter(index for batch in planned for index in batch)
+    assert set(seen) == set(range(len(lengths)))
+    if any(len(batch) > 1 for batch in planned):
+        assert max(seen.values()) == 1
+    else:  # nothing is left to split, so some ranks repeat a pair, that all make equally many steps
+        assert len(planned) - len(lengths) < ranks
+    for batch in planned:
+        assert 1 <= len(batch) <= budget.sentences
+        if len(batch) > 1:
+            assert len(batch) * max(lengths[index][0] + 1 for index in batch) <= budget.source_tokens
+            assert len(batch) * max(lengths[index][1] + 1 for index in batch) <= budget.target_tokens
+
+
+@given(LENGTHS, BUDGETS)
+def test_a_plan_is_a_pure_function(lengths: list[tuple[int, int]], budget: BatchBudget) -> None:
+    one, other = sampler(lengths, budget), sampler(lengths, budget)
+    other.plan(3)  # what was planned before does not matter
+    assert batches(one.plan(1)) == batches(other.plan(1))
+
+
+def test_epochs_and_seeds_differ_in_order_and_in_batch_mates() -> None:
+    lengths = random_lengths(1000)
+    source, target = np.array(lengths, dtype=np.int32).T
+    budget = BatchBudget(300, 300, 64)
+    plans = [
+        TokenBudgetSampler(source, target, budget, seed=seed).plan(epoch) for seed, epoch in ((1, 0), (1, 1), (2, 0))
+    ]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert batches(plans[a]) != batches(plans[b])
+        assert len({frozenset(batch) for batch in batches(plans[a])} & {frozenset(x) for x in batches(plans[b])}) < 10
+
+
+def test_the_number_of_steps_is_the_same_in_every_epoch() -> None:
+    planner = sampler(random_lengths(3000), BatchBudget(400, 350, 30), world_size=3)
+    assert {planner.plan(epoch).order.shape for epoch in range(6)} == {(len(planner), 3)}
+
+
+def test_batches_are_full_and_little_padded() -> None:
+    lengths = np.array(random_lengths(20_000)) + 1
+    plan = sampler(random_lengths(20_000), BatchBudget(1000, 1000, 512)).plan(1)
+    padded = np.array([len(batch) * lengths[batch].max(axis=0) for batch in batches(plan)])
+    assert (lengths.sum(axis=0) / padded.sum(axis=0) > 0.88).all()
+    assert np.mean(padded.max(axis=1)) > 930  # of the 1000 allowed
+
+
+def test_cutting_is_greedy() -> None:
+    """Against a loop: a batch ends exactly where the next pair would break a budget."""
+    rng = np.random.default_rng(3)
+    source, target = (rng.integers(1, 30, 500).astype(np.int32) for _ in range(2))
+    budget = BatchBudget(90, 70, 6)
+    expected, start = [], 0
+    for end in range(1, 501):
+        here = slice(start, end + 1)
+        size = end + 1 - start
+        if end == 500 or size > 6 or size * source[here].max() > 90 or size * target[here].max() > 70:
+            expected.append([start, end])
+            start = end
+    assert cut_batches(source, target, budget).tolist() == expected
+
+
+def test_ranks_get_neighbours_in_length() -> None:
+    lengths = np.array(random_lengths(5000))
+    plan = sampler(random_lengths(5000), BatchBudget(500, 500, 100), world_size=4).plan(0)
+    longest = np.array(
+        [max(lengths[plan.batch(step, rank)][:, 1]) for step in range(len(plan.order)) for rank in range(4)]
+    )
+    spread = np.ptp(longest.reshape(-1, 4), axis=1)
+    assert np.mean(spread) < 3
+    first = longest.reshape(-1, 4)[:, 0] - longest.reshape(-1, 4).mean(axis=1)
+    assert abs(first.mean()) < 0.2  # no rank gets the shorter batches always
+    assert abs(np.corrcoef(np.arange(len(plan.order)), longest[::4])[0, 1]) < 0.3  # and no length comes first
+
+
+class TestWeights:
+    def test_twice_and_half(self) -> None:
+        weights = np.repeat([2.0, 0.5, 1.0, 1.25], 40)
+        planner = sampler(random_lengths(160), BatchBudget(100, 100, 10), weights=weights)
+        epochs = [Counter(index for batch in batches(planner.plan(epoch)) for index in batch) for epoch in range(4)]
+        for seen in epochs:
+            assert all(seen[index] == 2 for index in range(40))
+            assert sum(seen[index] for index in range(40, 80)) == 20
+            assert all(seen[index] == 1 for index in range(80, 120))
+            assert sum(seen[index] for index in range(120, 160)) == 50
+        total = sum(epochs, Counter())
+        assert all(total[index] == 2 for index in range(40, 80))  # a different half every epoch
+        assert all(total[index] == 5 for index in range(120, 160))
+        assert {i for i in range(40, 80) if epochs[0][i]} != set(range(40, 60))  # chosen, not cut off
+
+    def test_the_number_of_steps_stays_with_fractions(self) -> None:
+        planner = sampler(random_lengths(500), BatchBudget(60, 60, 8), weights=np.full(500, 0.37), world_size=2)
+        for epoch in range(12):
+            plan = planner.plan(epoch)
+            assert plan.order.shape == (len(planner), 2)
+            seen = Counter(index for batch in batches(plan) for index in batch)
+            assert max(seen.values()) == 1
+            assert sum(seen.values()) >= 0.95 * 0.37 * 500
+
+    def test_nothing_to_show_is_an_error(self) -> None:
+        with pytest.raises(DataError, match="no pair to show"):
+            sampler([(1, 1)], BatchBudget(9, 9, 9), weights=np.array([0.1]))
+
+
+def test_the_fingerprint_changes_where_a_position_means_other_pairs() -> None:
+    lengths, budget = random_lengths(20), BatchBudget(100, 100, 10)
+    source, target = np.array(lengths, dtype=np.int32).T
+    planners = [
+        TokenBudgetSampler(source, target, budget, seed=1),
+        TokenBudgetSampler(source, target, budget, seed=2),
+        TokenBudgetSampler(source, target, budget, seed=1, world_size=2),
+        TokenBudgetSampler(source, target, budget._replace(sentences=9), seed=1),
+        TokenBudgetSampler(target, source, budget, seed=1),
+        TokenBudgetSampler(source, target, budget, seed=1, weights=np.full(20, 2.0)),
+    ]
+    assert len({planner.fingerprint for planner in planners}) == len(planners)
+    assert TokenBudgetSampler(source, target, budget, seed=1).fingerprint == planners[0].fingerprint

@@ -1,0 +1,53 @@
+"""Block-wise selection against a stable sort of all candidates."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.search.selection import best_candidates
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    batch=st.integers(1, 3),
+    rows=st.integers(1, 4),
+    vocabulary=st.sampled_from([2, 3, 63, 64, 65, 128, 200, 1000]),
+    count=st.integers(1, 12),
+    levels=st.sampled_from([1, 2, 5, 1000]),  # few levels: many ties
+    banned=st.sets(st.integers(0, 199), max_size=4),
+)
+def test_block_wise_selection_is_a_stable_sort(
+    seed: int, batch: int, rows: int, vocabulary: int, count: int, levels: int, banned: set[int]
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = -torch.randint(levels, (batch, rows, vocabulary), generator=generator) / 8
+    totals = -torch.randint(levels, (batch, rows), generator=generator) / 8
+    if seed % 3 == 0:
+        totals[:, -1] = -torch.inf  # a dead row
+    inside = tuple(token for token in banned if token < vocabulary)
+    if seed % 2 == 0:
+        values[..., list(inside)] = 1.0  # what is banned would be best
+    original = values.clone()
+    count = min(count, rows * vocabulary)
+
+    best = best_candidates(values, totals, count, banned=inside)
+
+    assert torch.equal(values, original)  # the stepper's own tensor is left as it is
+    allowed = values.index_fill(2, torch.tensor(inside, dtype=torch.long), -torch.inf)
+    sums, order = (allowed + totals.unsqueeze(2)).flatten(1).sort(dim=1, descending=True, stable=True)
+    assert torch.equal(best.log_probabilities, sums[:, :count])
+    possible = ~sums[:, :count].isneginf()
+    assert torch.equal((best.rows * vocabulary + best.tokens)[possible], order[:, :count][possible])
+    chosen = allowed.flatten(1).gather(1, best.rows * vocabulary + best.tokens)
+    assert torch.equal(best.token_log_probabilities[possible], chosen[possible])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_nan_of_either_sign_cannot_hide(sign: float) -> None:
+    values = torch.zeros(1, 2, 300)
+    values[0, 1, 170] = torch.tensor(float("nan")) * sign
+    assert bool(best_candidates(values, torch.zeros(1, 2), 3).log_probabilities[0, 0].isnan())
+    values = torch.copysign(values, torch.tensor(sign))
+    assert bool(best_candidates(values, torch.zeros(1, 2), 3).log_probabilities[0, 0].isnan())
