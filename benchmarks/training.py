@@ -78,7 +78,10 @@ def main() -> int:
     config = load_config(arguments.config, overrides)
     torch.set_num_threads(arguments.threads)
     model = config.model
-    print(f"{config.name}: {model.encoder_layers}+{model.decoder_layers} layers of {model.hidden_size}, {model.attention},")
+    print(
+        f"{config.name}: {model.encoder_layers}+{model.decoder_layers} layers of {model.hidden_size},"
+        f" {model.attention} attention,"
+    )
     print(f"vocabulary {config.tokenizer.vocabulary_size}, {arguments.threads} thread(s), torch {torch.__version__}\n")
     print("| numbers | target tokens / CPU-second | source + target |\n|-|-|-|")
     for bf16 in (False, True):

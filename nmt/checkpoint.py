@@ -62,7 +62,9 @@ def find_checkpoint(path: str | Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise CheckpointError(f"{path}: no such file or run folder; give a .ckpt file or what --run-dir was in training")
+        raise CheckpointError(
+            f"{path}: no such file or run folder; give a .ckpt file or what --run-dir was in training"
+        )
     for name in RUN_FILES:
         if (path / name).is_file():
             return path / name
@@ -77,7 +79,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not isinstance(entry, dict):
         raise CheckpointError(f"{path}: a checkpoint of something else (it has no 'nmt' entry)")
     if entry.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: written in format {entry.get('format')}, this version reads {FORMAT}; see CHANGELOG.md")
+        raise CheckpointError(
+            f"{path}: written in format {entry.get('format')}, this version reads {FORMAT}; see CHANGELOG.md"
+        )
     try:
         config = Config.model_validate(entry["config"])
         form = config.tokenizer.normalization
@@ -86,9 +90,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         joint = models["target"] == models["source"]
         target = source if joint else Tokenizer(models["target"], normalization=form)
         weights = {
-            name.removeprefix(PREFIX): value
-            for name, value in content["state_dict"].items()
-            if name.startswith(PREFIX)
+            name.removeprefix(PREFIX): value for name, value in content["state_dict"].items() if name.startswith(PREFIX)
         }
     except (KeyError, TypeError, AttributeError, ValidationError, ConfigError) as error:
         raise CheckpointError(f"{path}: its description is damaged: {error}") from error

@@ -81,6 +81,8 @@ def test_resuming_gives_exactly_the_rest(corpus: EncodedCorpus, position: int, e
         resumed.set_epoch(epoch)
         assert ids(list(resumed)) == whole[position:]
         assert resumed.state_dict()["position"] == len(whole)
+    else:
+        assert (resumed.epoch, resumed.state_dict()["position"]) == (epoch + 1, 0)
     resumed.set_epoch(epoch + 1)  # after the last batch of an epoch the next one follows, whole
     assert ids(list(resumed)) == following
 

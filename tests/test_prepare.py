@@ -147,6 +147,13 @@ def test_another_tokenizer_keeps_the_pairs(folder: Path, steps: list[str]) -> No
     assert train_tokenizers(config(folder), SMALL.model_copy(update={"joint": False})) == (source, target)
 
 
+def test_another_normalisation_cleans_anew(folder: Path, steps: list[str]) -> None:
+    prepare_corpora(config(folder), SMALL)
+    steps.clear()
+    prepare_corpora(config(folder), SMALL.model_copy(update={"normalization": "nfkc"}))
+    assert sorted(steps) == ["pairs", *["tokens"] * 4]
+
+
 def test_given_models_are_used(folder: Path) -> None:
     tokenizers = train_tokenizers(config(folder), SMALL)
     assert tokenizers.source is tokenizers.target

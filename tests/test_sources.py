@@ -264,6 +264,25 @@ class TestHub:
         with pytest.raises(DataError, match=r"has another part of it: Unknown split"):
             read({"path": "owner/name", "kind": "hub", "split": "tset"})
 
+    def test_datasets_is_offline_only_while_the_hub_is_silent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import datasets
+        import huggingface_hub.constants as constants
+
+        told: list[bool] = []
+
+        def load(*arguments: Any, **options: Any) -> Any:
+            told.append(datasets.config.HF_HUB_OFFLINE and constants.HF_HUB_OFFLINE)
+            return datasets.Dataset.from_dict({"en": ["one"], "de": ["eins"]})
+
+        for module in (datasets.config, constants):
+            monkeypatch.setattr(module, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(datasets, "load_dataset", load)
+        for answers in (False, True):
+            monkeypatch.setattr(hub, "hub_answers", lambda answers=answers: answers)
+            assert texts(read("hub:owner/name")) == [("one", "eins")]
+            assert not datasets.config.HF_HUB_OFFLINE
+        assert told == [True, False]
+
     def test_a_script_is_explained(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*args: Any, **options: Any) -> None:
             raise RuntimeError("Dataset scripts are no longer supported, but found iwslt2017.py")

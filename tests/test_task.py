@@ -27,7 +27,9 @@ def tokenizers() -> Tokenizers:
 def config(**train: Any) -> Config:
     small = {"embedding_size": 8, "hidden_size": 8, "dropout": {"input": 0.0}, "initialization": {"scale": 0.5}}
     sgd = {"kind": "sgd", "learning_rate": 0.5}
-    return Config.model_validate({"model": small, "train": {"max_steps": 1, "optimizer": sgd, "clip_norm": 0.0} | train})
+    return Config.model_validate(
+        {"model": small, "train": {"max_steps": 1, "optimizer": sgd, "clip_norm": 0.0} | train}
+    )
 
 
 def batch(*sizes: tuple[int, int]) -> TranslationBatch:

@@ -1,4 +1,4 @@
-"""The whole model in every configuration: steps equal the whole, batch-mates change nothing, options do what they say."""
+"""The model in every configuration: steps equal the whole, batch-mates change nothing, options do what they say."""
 
 import itertools
 

@@ -219,7 +219,7 @@ class StreamBatches(IterableDataset[tuple[StreamPosition, TranslationBatch]]):
         corpus = self.corpus.buffer(block)
         if not len(corpus):
             return
-        seed = int(np.random.SeedSequence([self.seed, epoch, read]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.seed, read]).generate_state(1)[0])
         sampler = TokenBudgetSampler(
             corpus.source_ids.lengths,
             corpus.target_ids.lengths,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.checkpoint import read_checkpoint
@@ -45,6 +45,17 @@ class Translation(NamedTuple):
     def text(self) -> str:
         """The best translation, or "" for an empty line."""
         return self.hypotheses[0].text if self.hypotheses else ""
+
+
+class _Common(NamedTuple):
+    """What every search is told."""
+
+    start: int
+    end: int
+    maximum_lengths: Int[Tensor, " B"]
+    forbidden: tuple[int, ...]
+    source_lengths: Int[Tensor, " B"]
+    with_attention: bool
 
 
 class Translator:
@@ -115,30 +126,19 @@ class Translator:
             row[: len(ids) + 1] = torch.tensor([*ids, END])
         source, lengths = source.to(device), lengths.to(device)
         limits = (lengths * options.max_length_ratio).long() + options.max_length_offset
-        limits = limits.clamp(min=max(1, options.min_length), max=options.max_length)
+        limits = limits.clamp(min=options.min_length + 1, max=max(options.max_length, options.min_length + 1))
         stepper = DecoderStepper(self.model, source, lengths)
-        forbidden = (PAD, UNKNOWN, START)
+        common = _Common(START, END, limits, (PAD, UNKNOWN, START), lengths, attention)
         if options.beam_size == 1 and options.length_penalty == options.coverage_penalty == 0.0:
-            greedy = greedy_search(
-                stepper, start=START, end=END, maximum_lengths=limits, forbidden=forbidden, with_attention=attention
-            )
-            return [[hypothesis] for hypothesis in greedy]
-        return beam_search(
-            stepper,
-            start=START,
-            end=END,
-            maximum_lengths=limits,
-            source_lengths=lengths,
-            forbidden=forbidden,
-            with_attention=attention,
-            options=SearchOptions(
-                beam_size=options.beam_size,
-                length_penalty=options.length_penalty,
-                coverage_penalty=options.coverage_penalty,
-                min_length=options.min_length,
-                n_best=n_best,
-            ),
+            return [[one] for one in greedy_search(stepper, min_length=options.min_length, **common._asdict())]
+        chosen = SearchOptions(
+            beam_size=options.beam_size,
+            length_penalty=options.length_penalty,
+            coverage_penalty=options.coverage_penalty,
+            min_length=options.min_length,
+            n_best=n_best,
         )
+        return beam_search(stepper, options=chosen, **common._asdict())
 
     def _readable(self, hypothesis: Hypothesis, source_length: int) -> TranslatedHypothesis:
         target = self.tokenizers.target
@@ -162,5 +162,7 @@ def _device(name: str) -> torch.device:
     except RuntimeError:
         raise ConfigError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:0") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' asked for, but torch {torch.__version__} finds no CUDA device here; use cpu")
+        raise ConfigError(
+            f"device '{name}' asked for, but torch {torch.__version__} finds no CUDA device here; use cpu"
+        )
     return device

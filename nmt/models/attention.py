@@ -3,7 +3,7 @@
     additive            score(q, k) = vᵀ tanh(W_q q + W_k k)                         Bahdanau et al. 2015
     normalized additive score(q, k) = g · (v / ‖v‖)ᵀ tanh(W_q q + W_k k + b)         GNMT; g₀ = 1/√A, b₀ = 0
     general             score(q, k) = qᵀ W k                                         Luong et al. 2015
-    dot, scaled dot     score(q, k) = s · qᵀ k, s = 1 or 1/√H                        Luong et al. 2015; Vaswani et al. 2017
+    dot, scaled dot     score(q, k) = s · qᵀ k, s = 1 or 1/√H                        Luong et al. 2015
 
 Padding gets the dtype's minimum before a softmax in float32.
 """
@@ -57,10 +57,8 @@ class AdditiveAttention(Attention):
 
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
         projected = self.query(query)
-        vector = self.score_vector
-        if self.gain is not None:
-            vector = self.gain * vector / vector.norm()
-        vector = vector.to(projected.dtype)
+        direction = self.score_vector if self.gain is None else self.gain * self.score_vector / self.score_vector.norm()
+        vector = direction.to(projected.dtype)
         per_query = keys.numel()  # B·S·A, what one more query position costs
         chunks = projected.split(max(1, CHUNK_ELEMENTS // max(1, per_query)), dim=1)
         if len(chunks) == 1 or not torch.is_grad_enabled():

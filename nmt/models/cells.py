@@ -59,7 +59,9 @@ class Cell(nn.Module):
         weight = self.recurrent_weight() if recurrent_weight is None else recurrent_weight
         return F.linear(inputs, self.weight_ih, self.bias_ih), F.linear(hidden, weight, self.bias_hh)
 
-    def _whole(self, kernel: Callable[..., tuple[Tensor, ...]], inputs: Tensor, hidden: Tensor | list[Tensor]) -> Tensor:
+    def _whole(
+        self, kernel: Callable[..., tuple[Tensor, ...]], inputs: Tensor, hidden: Tensor | list[Tensor]
+    ) -> Tensor:
         """Run one of torch's sequence kernels over `B T I`."""
         weights = [self.weight_ih, self.recurrent_weight(), self.bias_ih, self.bias_hh]
         with warnings.catch_warnings():  # cuDNN would like the four weights in one block of memory; it copies them

@@ -1,19 +1,20 @@
 """The attention decoder in GNMT's second wiring: a whole target layer by layer, or one token of every beam at a time.
 
 Layer 1 reads embeddings only, and its *current* output is the attention's query; the context c is concatenated to the
-input of every layer above; from layer `residual_from` on, output = cell([x; c]) + x. So no layer waits for the attention
-of an earlier step, and a known target is read as whole sequences. With `input_feeding` layer 1 also reads the context
-of the step before (Luong et al. 2015, section 3.3; the wiring of the GNMT paper), and the target is read step by step.
+input of every layer above; from layer `residual_from` on, output = cell([x; c]) + x. So no layer waits for the
+attention of an earlier step, and a known target is read as whole sequences. With `input_feeding` layer 1 also reads the
+context of the step before (Luong et al. 2015, section 3.3; the wiring of the GNMT paper), and the target is read step
+by step.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.models.attention import Attention
-from nmt.models.cells import CellState
+from nmt.models.cells import Cell, CellState
 from nmt.models.dropout import Dropout
 from nmt.models.masks import padding_mask
 from nmt.models.recurrent import MakeCell
@@ -85,6 +86,11 @@ class AttentionDecoder(nn.Module):
         self.output_size = hidden_size if layers > 1 else hidden_size + memory_size
         self.bridge = Bridge(memory_size, hidden_size, layers * first.state_size) if bridge else None
 
+    @property
+    def cells(self) -> list[Cell]:
+        """The layers, lowest first."""
+        return cast(list[Cell], list(self.layers))
+
     def remember(self, values: Float[Tensor, "B S M"], lengths: Int[Tensor, " B"]) -> Memory:
         """Project the keys of encoded sentences, once."""
         return Memory(self.attention.project_keys(values), values, padding_mask(lengths, values.shape[1]))
@@ -108,9 +114,9 @@ class AttentionDecoder(nn.Module):
         if self.input_feeding:
             return self._loop(embedded, memory, state)
         states: list[CellState] = [tuple(tensor[:, 0] for tensor in layer) for layer in state.layers]
-        values = self.layers[0](self.dropout(embedded), states[0])
+        values = self.cells[0](self.dropout(embedded), states[0])
         context, weights = self.attention(values, memory.keys, memory.values, mask=memory.mask)
-        for number, (layer, begin) in enumerate(zip(self.layers[1:], states[1:], strict=True), start=2):
+        for number, (layer, begin) in enumerate(zip(self.cells[1:], states[1:], strict=True), start=2):
             outputs = layer(self.dropout(torch.cat([values, context], dim=-1)), begin)
             values = outputs + values if number >= self.residual_from else outputs
         return Decoded(self._outputs(values, context), weights)
@@ -130,12 +136,12 @@ class AttentionDecoder(nn.Module):
         weights: list[Tensor | None],
     ) -> tuple[Decoded, DecoderState]:
         inputs = embedded if state.context is None else torch.cat([embedded, state.context], dim=-1)
-        new_states = [self.layers[0].step(_times(inputs, noise[0]), state.layers[0], weights[0])]
+        new_states = [self.cells[0].step(_times(inputs, noise[0]), state.layers[0], weights[0])]
         values = new_states[0][0]
         context, attended = self.attention(values, memory.keys, memory.values, mask=memory.mask)
         for i in range(1, len(self.layers)):
             inputs = _times(torch.cat([values, context], dim=-1), noise[i])
-            new_states.append(self.layers[i].step(inputs, state.layers[i], weights[i]))
+            new_states.append(self.cells[i].step(inputs, state.layers[i], weights[i]))
             outputs = new_states[i][0]
             values = outputs + values if i + 1 >= self.residual_from else outputs
         state = DecoderState(tuple(new_states), context if self.input_feeding else None)
@@ -144,8 +150,8 @@ class AttentionDecoder(nn.Module):
     def _loop(self, embedded: Tensor, memory: Memory, state: DecoderState) -> Decoded:
         """Whole targets one step at a time, with the masks of dropout drawn once for all steps."""
         batch, steps, _ = embedded.shape
-        noise = [self.dropout.noise(embedded.new_empty(batch, steps, layer.input_size)) for layer in self.layers]
-        weights = [layer.recurrent_weight() for layer in self.layers]
+        noise = [self.dropout.noise(embedded.new_empty(batch, steps, layer.input_size)) for layer in self.cells]
+        weights: list[Tensor | None] = [layer.recurrent_weight() for layer in self.cells]
         decoded = []
         for t in range(steps):
             at_t = [None if n is None else n[:, t : t + 1] if n.shape[1] > 1 else n for n in noise]

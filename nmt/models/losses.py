@@ -3,9 +3,10 @@
 Tokens are taken in chunks; each chunk's gradient is computed in the forward pass, while its logits are still in the
 cache, and only the gradients of the inputs (N×D), the matrix (V×D) and the bias (V) are kept for the backward pass.
 
-    loss(n) = (1 - ε) · (-log p(y_n)) + ε / V · Σ_v -log p(v)         Szegedy et al. 2016; F.cross_entropy's label_smoothing
+    loss(n) = (1 - ε) · (-log p(y_n)) + ε / V · Σ_v -log p(v)         Szegedy et al. 2016; F.cross_entropy has the same
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -76,4 +77,5 @@ def cross_entropy_sums(
     autocast = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
     with torch.autocast(device, enabled=False):
-        return LossSums(*_FusedCrossEntropy.apply(inputs, weight, bias, targets, label_smoothing, dtype))
+        apply: Callable[..., tuple[Tensor, Tensor]] = _FusedCrossEntropy.apply
+        return LossSums(*apply(inputs, weight, bias, targets, label_smoothing, dtype))

@@ -1,4 +1,4 @@
-"""The recurrent core: vectors and lengths in, vectors out. GNMT's encoder (Wu et al. 2016, arXiv 1609.08144, section 3).
+"""The recurrent core: vectors and lengths in, vectors out. GNMT's encoder (Wu et al. 2016, arXiv 1609.08144).
 
 The lowest layers read both ways and concatenate (H each way); those above read forwards. From layer `residual_from`
 on, counted from 1, output = cell(x) + x, wherever x has the output's size.

@@ -16,7 +16,7 @@ from nmt.models.translation import TranslationModel
 def mix_inputs(
     model: TranslationModel, target_input: Int[Tensor, "B T"], memory: Memory, *, teacher_forcing: float
 ) -> Int[Tensor, "B T"]:
-    """Replace each input after the first with probability 1 - `teacher_forcing`. Padding may be replaced: none reads it."""
+    """Replace each input after the first with probability 1 - `teacher_forcing`. Nothing reads replaced padding."""
     if teacher_forcing >= 1.0:
         return target_input
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The translator's model: embedding → RecurrentEncoder → AttentionDecoder → vocabulary. Scores only; a search chooses."""
+"""The translator's model: embedding → RecurrentEncoder → AttentionDecoder → vocabulary. It scores; a search chooses."""
 
 from typing import NamedTuple
 
@@ -84,9 +84,7 @@ class TranslationModel(nn.Module):
         """Before `<s>`, one row a sentence."""
         return self.decoder.initial_state(memory)
 
-    def step(
-        self, tokens: Int[Tensor, "B K"], memory: Memory, state: DecoderState
-    ) -> tuple[StepLogits, DecoderState]:
+    def step(self, tokens: Int[Tensor, "B K"], memory: Memory, state: DecoderState) -> tuple[StepLogits, DecoderState]:
         """Read one token of K rows of each sentence and score what may follow."""
         decoded, state = self.decoder.step(self.target_embedding(tokens), memory, state)
         return StepLogits(self.output(decoded.outputs), decoded.attention), state

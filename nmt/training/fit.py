@@ -87,9 +87,14 @@ def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
     corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed)
     on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and torch.cuda.is_available())
     trainer = _trainer(run, on_gpu=on_gpu, has_validation=corpora.validation is not None, terminal=terminal)
-    place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
-    loader = training_loader(corpora, config.data, seed=config.seed, sampling=config.tokenizer.sampling, **place)
-    validation = None if corpora.validation is None else EvaluationLoader(corpora.validation, config.data, **place)
+    rank, ranks = trainer.global_rank, trainer.world_size
+    sampling = config.tokenizer.sampling
+    loader = training_loader(
+        corpora, config.data, seed=config.seed, sampling=sampling, rank=rank, world_size=ranks, pin_memory=on_gpu
+    )
+    validation = None
+    if corpora.validation is not None:
+        validation = EvaluationLoader(corpora.validation, config.data, rank=rank, world_size=ranks, pin_memory=on_gpu)
     source, target = corpora.tokenizers
     total_steps = _total_steps(config, loader)
     check_schedule(train.schedule, total_steps=total_steps)
@@ -129,7 +134,6 @@ def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bo
         check_val_every_n_epoch=1 if every is None else None,
         limit_val_batches=1.0 if has_validation else 0,
         num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,  # the number of batches differs between epochs
         logger=build_loggers(run.config.logger, run),
         log_every_n_steps=train.log_every_steps,
         callbacks=build_callbacks(run, terminal=terminal),

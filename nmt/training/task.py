@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as lightning
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, distributed
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -118,7 +119,7 @@ class TranslationTask(lightning.LightningModule):
         self._running = None
         optimizer = self.optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer)
-        values = {
+        values: dict[str, Tensor | float] = {
             "train/loss": sums.loss / sums.tokens,
             "train/perplexity": torch.exp(sums.negative_log_likelihood / sums.tokens),
             "train/learning_rate": float(optimizer.param_groups[0]["lr"]),
@@ -129,7 +130,7 @@ class TranslationTask(lightning.LightningModule):
 
     # --- the optimiser ------------------------------------------------------------------------------------------
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser with the schedule's factor, asked anew before every step."""
         schedule = self.config.train.schedule
 
