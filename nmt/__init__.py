@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nmt.config.load import load_config
     from nmt.config.schema import Config
-    from nmt.errors import CheckpointError, ConfigError, DataError, NMTError, TrainingError
+    from nmt.errors import CheckpointError, ConfigError, DataError, NMTError, StorageError, TrainingError
     from nmt.inference.translator import Translation, Translator
 
 __version__ = "0.1.0"
@@ -22,6 +22,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "NMTError",
+    "StorageError",
     "TrainingError",
     "Translation",
     "Translator",
@@ -35,6 +36,7 @@ _HOMES = {
     "ConfigError": "nmt.errors",
     "DataError": "nmt.errors",
     "NMTError": "nmt.errors",
+    "StorageError": "nmt.errors",
     "TrainingError": "nmt.errors",
     "Translation": "nmt.inference.translator",
     "Translator": "nmt.inference.translator",

@@ -7,8 +7,6 @@ state beside them, an exported one nothing else.
     "state_dict"  {"model.<parameter>": tensor, …}
 """
 
-import io
-import os
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from torch import Tensor
 
 from nmt.config.schema import Config
 from nmt.errors import CheckpointError, ConfigError
+from nmt.files import write_then_replace
 from nmt.models.build import build_translation
 from nmt.models.translation import TranslationModel
 from nmt.text.tokenizer import Tokenizer, Tokenizers
@@ -112,25 +111,13 @@ def load_plain(path: Path) -> Any:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write weights, configuration and tokenizers alone, without the trainer's state; whole or not at all."""
+    """Write weights, configuration and tokenizers alone, without the trainer's state. Raises StorageError."""
     content = {
         "nmt": header(checkpoint.config, checkpoint.tokenizers, checkpoint.about),
         "state_dict": {PREFIX + name: value.detach().cpu().clone() for name, value in checkpoint.weights.items()},
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    size = sum(value.numel() * value.element_size() for value in checkpoint.weights.values())
+    write_then_replace(path, lambda stream: torch.save(content, stream), size=size)
 
 
 def average_weights(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:

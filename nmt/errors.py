@@ -4,7 +4,8 @@
     ├── ConfigError       an unknown key, a wrong type, a value out of range, an unknown configuration name
     ├── DataError         a missing, empty, mismatched or badly encoded corpus or input file
     ├── CheckpointError   a missing, damaged or foreign checkpoint
-    └── TrainingError     a run that cannot go on: nothing to train on, loss not finite, disk full
+    ├── StorageError      a file that cannot be written: no space, no permission
+    └── TrainingError     a run that cannot go on: interrupted, nothing to train on, loss not finite
 
 The command line prints the message of an NMTError in one piece and exits with its `exit_code`; every other exception
 is a defect of ours and keeps its traceback.
@@ -33,3 +34,7 @@ class CheckpointError(NMTError):
 
 class TrainingError(NMTError):
     """Training cannot start or go on."""
+
+
+class StorageError(NMTError):
+    """A file cannot be written; what was there before is intact."""

@@ -16,7 +16,7 @@ import pytest
 import torch
 from tiny_training import Task, fit, tiny_config
 
-from nmt.errors import TrainingError
+from nmt.errors import StorageError
 from nmt.training import curves
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoint_io import read_checkpoint
@@ -228,7 +228,7 @@ def test_a_full_disk_ends_the_run_with_the_checkpoint_before_it(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(TrainingError, match="No space left on device"):
+    with pytest.raises(StorageError, match="No space left on device"):
         fit(tmp_path, tiny_config(max_steps=10))
     assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 5
 

@@ -15,7 +15,7 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 
-from nmt.errors import CheckpointError, TrainingError
+from nmt.errors import CheckpointError, StorageError
 from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint, read_checkpoint
 from nmt.training.checkpoints import Checkpoints, best_checkpoints
 
@@ -52,12 +52,12 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 
 FILL = """
 import resource, sys, torch
-from nmt.errors import TrainingError
+from nmt.errors import StorageError
 from nmt.training.checkpoint_io import AtomicCheckpointIO
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(250_000)}, sys.argv[1])
-except TrainingError as error:
+except StorageError as error:
     print(error)
 """
 
@@ -78,7 +78,7 @@ def test_a_full_disk_is_a_training_error(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(TrainingError, match=r"a\.ckpt: cannot write about .* bytes: No space left"):
+    with pytest.raises(StorageError, match=r"a\.ckpt: cannot write about .* bytes: No space left"):
         AtomicCheckpointIO().save_checkpoint(content(1), tmp_path / "a.ckpt")
     assert list(tmp_path.iterdir()) == []
 

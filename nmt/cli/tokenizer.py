@@ -2,7 +2,6 @@
 
 import argparse
 import gzip
-import os
 import re
 import sys
 import zlib
@@ -14,6 +13,7 @@ from nmt.cli.guard import guarded
 from nmt.cli.lines import decode_lines, require_file
 from nmt.cli.translate import check_output
 from nmt.errors import ConfigError, DataError, NMTError
+from nmt.files import atomic_write
 
 if TYPE_CHECKING:
     from nmt.text.tokenizer import Tokenizer
@@ -107,12 +107,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     lines = (line for path in arguments.input for line in _lines(path))
     tokenizer = Tokenizer.train(lines, config=config, seed=arguments.seed)
-    partial = arguments.output.with_name(f"{arguments.output.name}.partial")
-    try:
-        partial.write_bytes(tokenizer.model)
-        os.replace(partial, arguments.output)
-    finally:
-        partial.unlink(missing_ok=True)
+    atomic_write(arguments.output, tokenizer.model)
     print(f"{arguments.output}: {tokenizer.vocabulary_size} pieces ({config.kind})", file=sys.stderr)
     return 0
 

@@ -277,3 +277,9 @@ class Config(Frozen):
         if self.model.tie_embeddings == "all" and separate:
             raise ValueError("model.tie_embeddings 'all' needs tokenizer.joint; set it to 'target' or 'none'")
         return self
+
+    @model_validator(mode="after")
+    def _a_stream_has_no_end(self) -> Self:
+        if self.data.streaming and self.train.max_steps is None:
+            raise ValueError("data.streaming has no epochs to count; give train.max_steps")
+        return self

@@ -19,7 +19,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from nmt.errors import CheckpointError
-from nmt.training.files import write_then_replace
+from nmt.files import write_then_replace
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write to a temporary file beside `path`, then rename; TrainingError naming path and bytes where it fails."""
+        """Write to a temporary file beside `path`, then rename; StorageError naming path and bytes where it fails."""
         write_then_replace(Path(path), lambda stream: torch.save(checkpoint, stream), size=_tensor_bytes(checkpoint))
 
     def load_checkpoint(

@@ -16,7 +16,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from nmt.config.schema import Metric, TrainConfig
-from nmt.training.files import atomic_write, replace_link
+from nmt.files import atomic_write, replace_link
 
 # configuration → (logged name, which way is better)
 MONITORS: dict[Metric, tuple[str, str]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
-from nmt.training.files import atomic_write
+from nmt.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ import torch
 from nmt.checkpoint import Checkpoint, average_weights, read_checkpoint, write_checkpoint
 from nmt.data.corpus import EncodedCorpus
 from nmt.data.loader import EvaluationLoader
+from nmt.files import atomic_write, replace_link
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
 from nmt.training.checkpoints import MONITORS, best_checkpoints
-from nmt.training.files import atomic_write, replace_link
 from nmt.training.run import RunFolder
 from nmt.training.task import TranslationTask
 

@@ -13,8 +13,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.config.schema import LoggerKind
 from nmt.errors import ConfigError
+from nmt.files import atomic_write
 from nmt.training.checkpoints import MONITORS, best_checkpoints
-from nmt.training.files import atomic_write
 from nmt.training.run import RunFolder, is_first_process
 
 # First columns of metrics.csv, so that the header rarely changes; whatever else is logged follows them.

@@ -26,13 +26,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import yaml
-from pydantic import ValidationError
-
+from nmt.config.load import dump_yaml, load_config
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
+from nmt.files import atomic_write
 from nmt.training.environment import environment
-from nmt.training.files import atomic_write
 
 # What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
 # A longer run stretches a linear, cosine or step schedule to its new end.
@@ -121,7 +119,7 @@ class RunFolder:
     def _write(self) -> None:
         self.checkpoints.mkdir(exist_ok=True)
         self.samples.mkdir(exist_ok=True)
-        config = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        config = dump_yaml(self.config)
         atomic_write(self.path / "config.yaml", config)
         atomic_write(self.path / "command.txt", self._earlier("command.txt") + self._command_line())
         atomic_write(self.path / "resume.sh", self._resume_script())
@@ -180,12 +178,9 @@ def _check_is_a_run(path: Path) -> None:
 
 def _read_config(file: Path) -> Config:
     try:
-        return Config.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).split("\n")[0]
-        raise ConfigError(
-            f"{file}: cannot be read as the configuration of a run ({reason}); choose another --run-dir"
-        ) from error
+        return load_config(str(file))
+    except ConfigError as error:
+        raise ConfigError(f"{file}: cannot be read; choose another --run-dir:\n{error}") from error
 
 
 def _lock(file: Path) -> IO[str]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
-from nmt.training.files import atomic_write
+from nmt.files import atomic_write
 from nmt.training.heatmap import Matrix, heatmap_png, heatmap_svg
 from nmt.training.weights_and_biases import log_samples, wandb_run
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from nmt.training.files import atomic_write
+from nmt.files import atomic_write
 
 log = logging.getLogger(__name__)
 

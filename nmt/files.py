@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from nmt.errors import TrainingError
+from nmt.errors import StorageError
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Replace `path` by `content` (text as UTF-8); TrainingError, and the old file intact, where that fails."""
+    """Replace `path` by `content` (text as UTF-8); StorageError, and the old file intact, where that fails."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     write_then_replace(path, lambda stream: stream.write(data), size=len(data))
 
@@ -35,7 +35,7 @@ def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
-        raise TrainingError(_cannot_write(path, error, size=size)) from error
+        raise StorageError(_cannot_write(path, error, size=size)) from error
 
 
 def replace_link(link: Path, target: Path) -> None:
@@ -73,4 +73,4 @@ def _cannot_write(path: Path, error: Exception, *, size: int) -> str:
         free = "its folder cannot be read"
     intact = "; the file that was there before is intact" if path.exists() else ""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
-    return f"{path}: cannot write about {size:,} bytes: {reason}; {free}{intact}; free some space and resume the run"
+    return f"{path}: cannot write about {size:,} bytes: {reason}; {free}{intact}; free some space, then do it again"

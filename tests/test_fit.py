@@ -1,0 +1,185 @@
+"""Whole runs: from files to a trained model, a translated test set, a folder that tells all, and back after a kill."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nmt.checkpoint import read_checkpoint
+from nmt.config.load import load_config
+from nmt.config.schema import Config
+from nmt.errors import ConfigError, DataError
+from nmt.inference.translator import Translator
+from nmt.metrics.bleu import corpus_scores
+
+WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omikron pi rho sigma tau phi".split()
+
+
+def write_corpus(folder: Path, *, reverse: bool, train: int = 600) -> None:
+    """Sentences of 2 to 6 words; the target is the source, forwards or backwards."""
+    chooser = random.Random(7)
+    for name, count in (("train", train), ("val", 40), ("test", 40)):
+        sources = [[chooser.choice(WORDS) for _ in range(chooser.randint(2, 6))] for _ in range(count)]
+        for language, order in (("xx", 1), ("yy", -1 if reverse else 1)):
+            lines = [" ".join(words[::order]) for words in sources]
+            (folder / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def small_config(folder: Path, **train: Any) -> Config:
+    """A model that learns such a corpus in seconds."""
+    places = {name: str(folder / file) for name, file in (("train", "train"), ("validation", "val"), ("test", "test"))}
+    cleaning = {"drop_copies": False, "drop_duplicates": False, "drop_test_leakage": False}
+    return Config.model_validate(
+        {
+            "name": "small",
+            "data": {
+                **places,
+                "source": "xx",
+                "target": "yy",
+                "cleaning": cleaning,
+                "batch_source_tokens": 400,
+                "batch_target_tokens": 400,
+            },
+            "tokenizer": {"kind": "bpe", "vocabulary_size": 320},
+            "model": {"embedding_size": 64, "hidden_size": 64, "attention": "dot", "dropout": {"input": 0.0}},
+            "train": {
+                "optimizer": {"learning_rate": 0.005},
+                "schedule": {"kind": "linear", "warmup_steps": 20, "decay_start": 0.5},
+                "log_every_steps": 10,
+                **train,
+            },
+            "search": {"beam_size": 3},
+        }
+    )
+
+
+def run_in_process(config: Config, run_dir: Path, *, wait: bool = True) -> subprocess.Popen[str]:
+    """Train in a process of its own, as users do, without this one's shape checks."""
+    file = run_dir.parent / f"{run_dir.name}.yaml"
+    file.write_text(json.dumps(config.model_dump(mode="json")), encoding="utf-8")
+    command = [sys.executable, "-m", "nmt", "train", "--config", str(file), "--run-dir", str(run_dir)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    if wait:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    return process
+
+
+def rows(run_dir: Path) -> list[dict[str, str]]:
+    """What metrics.csv measured, but for speed, which no two runs share."""
+    with (run_dir / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+        noisy = ("per_second", "cpu_minutes", "per_cpu_second")
+        return [{k: v for k, v in row.items() if not k.endswith(noisy)} for row in csv.DictReader(stream)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reverse", [False, True], ids=["copy", "reverse"])
+def test_copying_and_reversing_are_learnt(tmp_path: Path, reverse: bool) -> None:
+    write_corpus(tmp_path, reverse=reverse, train=4000)
+    run_in_process(small_config(tmp_path, max_steps=1000, validate_every_steps=500), tmp_path / "run")
+    scores = json.loads((tmp_path / "run" / "test" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["test"]["bleu"]["score"] > 99.0
+    assert scores["test"]["bleu"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
+
+
+@pytest.mark.slow
+def test_a_run_leaves_everything_behind_and_inference_reads_it(tmp_path: Path) -> None:
+    write_corpus(tmp_path, reverse=False)
+    run = tmp_path / "run"
+    config = small_config(tmp_path, max_steps=60, validate_every_steps=20, average_checkpoints=2, keep_best=2)
+    run_in_process(config, run)
+    for name in (
+        "config.yaml",
+        "command.txt",
+        "resume.sh",
+        "environment.json",
+        "metrics.csv",
+        "curves.png",
+        "train.log",
+    ):
+        assert (run / name).stat().st_size > 0, name
+    assert load_config(str(run / "config.yaml")) == config
+    assert {p.suffix for p in (run / "samples").iterdir()} == {".tsv", ".html"}
+    validations = [row for row in rows(run) if row["validation/bleu"]]
+    assert [row["step"] for row in validations] == ["20", "40", "60"]
+    losses = [float(row["train/loss"]) for row in rows(run) if row["train/loss"]]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+
+    # what training saved, inference reads: the same translations, and the score that was reported
+    translator = Translator.from_checkpoint(run)
+    sources = (tmp_path / "test.xx").read_text(encoding="utf-8").splitlines()
+    translations = [t.text for t in translator.translate(sources)]
+    assert translations == (run / "test" / "test.hypotheses.txt").read_text(encoding="utf-8").splitlines()
+    references = (tmp_path / "test.yy").read_text(encoding="utf-8").splitlines()
+    scores = json.loads((run / "test" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["test"]["bleu"]["score"] == corpus_scores(translations, references).bleu
+    for file in (run / "checkpoints").glob("*.ckpt"):
+        assert read_checkpoint(file).config == config
+        assert torch.load(file, weights_only=True)["nmt"]["about"]["languages"] == ["xx", "yy"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """kill -9, the same command again, and the curve is the one of a run that nobody killed."""
+    write_corpus(tmp_path, reverse=True)
+    options = {"max_steps": 120, "validate_every_steps": 50, "checkpoint_every_steps": 10}
+    config = small_config(tmp_path, **options)
+    run_in_process(config, tmp_path / "whole")
+    killed = run_in_process(config, tmp_path / "killed", wait=False)
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "killed" / "checkpoints").glob("last-0000003*.ckpt")):
+        assert killed.poll() is None, killed.stderr.read() if killed.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    run_in_process(config, tmp_path / "killed")
+    log = (tmp_path / "killed" / "train.log").read_text(encoding="utf-8")
+    assert "resuming from last-" in log
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+    first, second = (read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("whole", "killed"))
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_validate_as_one_run(tmp_path: Path) -> None:
+    write_corpus(tmp_path, reverse=False)
+    config = small_config(tmp_path, max_steps=30, validate_every_steps=15, devices=2)
+    run_in_process(config, tmp_path / "run")
+    validations = [row for row in rows(tmp_path / "run") if row["validation/bleu"]]
+    assert [row["step"] for row in validations] == ["15", "30"]
+    assert (tmp_path / "run" / "test" / "scores.json").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_run_started_again_trains_no_more_and_says_so(tmp_path: Path) -> None:
+    write_corpus(tmp_path, reverse=False)
+    config = small_config(tmp_path, max_steps=10)
+    run_in_process(config, tmp_path / "run")
+    before = rows(tmp_path / "run")
+    run_in_process(config, tmp_path / "run")
+    assert rows(tmp_path / "run") == before
+
+
+def test_no_training_corpus_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    from nmt.training.fit import train
+
+    with pytest.raises(DataError, match=r"data\.train"):
+        train(Config.model_validate({"train": {"max_steps": 1}}), run_dir=tmp_path / "run")
+
+
+def test_streaming_without_a_number_of_steps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.streaming has no epochs to count; give train\.max_steps"):
+        load_config("gnmt_small", ["--data.streaming", "true"])
