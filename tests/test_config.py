@@ -208,7 +208,15 @@ def test_overrides_in_every_form() -> None:
         [
             *("--model.hidden_size", "512", "--model.dropout.input=0.4", "--data.streaming", "--seed", "9"),
             *("--train.optimizer.betas", "[0.8, 0.9]", "--model.attention_size=null", "--logger=none"),
-            *("--model.initialization.forget_bias", "-1", "--model.hidden_size", "640", "--train.precision", "32"),
+            *(
+                "--model.initialization.forget_bias",
+                "-1",
+                "--model.hidden_size",
+                "640",
+                "--train.precision",
+                "32",
+                "--train.max_steps=9",
+            ),
         ],
     )
     assert config.model.hidden_size == 640  # the last one counts

@@ -22,6 +22,8 @@ CONFIGURATIONS = {
     "peephole_bridge": {"cell": "peephole", "initial_state": "bridge"},
     "input_feeding": {"input_feeding": True, "decoder_layers": 3},
     "one_layer": {"encoder_layers": 1, "decoder_layers": 1, "embedding_size": 10},
+    "deep_output": {"deep_output": True, "bidirectional_size": 6},
+    "deep_output_of_one_layer": {"deep_output": True, "decoder_layers": 1, "input_feeding": True, "embedding_size": 10},
     "untied": {"tie_embeddings": "none", "embedding_size": 10},
     "target_tied": {"tie_embeddings": "target"},
 }

@@ -153,12 +153,14 @@ class ModelConfig(Frozen):
     encoder_layers: Count = 2
     decoder_layers: Count = 2
     bidirectional_layers: NonNegative = Field(default=1, description="the lowest encoder layers that read both ways")
+    bidirectional_size: Count | None = Field(default=None, description="units each way of those; default: hidden_size")
     residual_from: Count = Field(
         default=3, description="first layer, counted from 1, whose input is added to its output"
     )
     attention: AttentionKind = "normalized_additive"
     attention_size: Count | None = Field(default=None, description="default: hidden_size; additive kinds only")
     input_feeding: Flag = Field(default=False, description="feed the last context into the first decoder layer")
+    deep_output: Flag = Field(default=False, description="the output layer reads tanh(W [h; c; y]), not h alone")
     initial_state: Literal["zeros", "bridge"] = "zeros"
     tie_embeddings: Literal["none", "target", "all"] = Field(
         default="all", description="target: decoder input and output share one matrix; all: the encoder input too"

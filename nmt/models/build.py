@@ -31,6 +31,7 @@ def build_translation(config: ModelConfig, source_vocabulary: int, target_vocabu
         layers=config.encoder_layers,
         make_cell=make_cell,
         bidirectional_layers=config.bidirectional_layers,
+        bidirectional_size=config.bidirectional_size,
         residual_from=config.residual_from,
         dropout=config.dropout.input,
         variational=config.dropout.variational,
@@ -46,6 +47,7 @@ def build_translation(config: ModelConfig, source_vocabulary: int, target_vocabu
         dropout=config.dropout.input,
         variational=config.dropout.variational,
         input_feeding=config.input_feeding,
+        deep_output=config.deep_output,
         bridge=config.initial_state == "bridge",
     )
     target_embedding = nn.Embedding(target_vocabulary, config.embedding_size)

@@ -55,8 +55,25 @@ class Bridge(nn.Module):
         return list(self.projection(mean).tanh().chunk(self.tensors, dim=-1))
 
 
+class DeepOutput(nn.Module):
+    """r = tanh(W [h; c; y]): state, context and the word just read reach the output layer directly.
+
+    Pascanu et al. 2014; Bahdanau et al. 2015, appendix A.2.2 (with a maxout); Luong et al. 2015, eq. 5 (without y).
+    """
+
+    def __init__(self, hidden_size: int, memory_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(hidden_size + memory_size + embedding_size, hidden_size)
+
+    def forward(self, hidden: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
+        return torch.tanh(self.projection(torch.cat([hidden, context, embedded], dim=-1)))
+
+
 class AttentionDecoder(nn.Module):
-    """Reads embedded targets against a memory. `output_size` is H, or H + M where a single layer has none above it."""
+    """Reads embedded targets against a memory.
+
+    `output_size` is H, or H + M where a single layer has none above it and there is no deep output.
+    """
 
     def __init__(
         self,
@@ -71,6 +88,7 @@ class AttentionDecoder(nn.Module):
         dropout: float = 0.0,
         variational: bool = False,
         input_feeding: bool = False,
+        deep_output: bool = False,
         bridge: bool = False,
     ) -> None:
         super().__init__()
@@ -83,7 +101,8 @@ class AttentionDecoder(nn.Module):
         self.layers = nn.ModuleList([first, *above])
         self.hidden_size = hidden_size
         self.state_size = first.state_size
-        self.output_size = hidden_size if layers > 1 else hidden_size + memory_size
+        self.deep_output = DeepOutput(hidden_size, memory_size, embedding_size) if deep_output else None
+        self.output_size = hidden_size if layers > 1 or deep_output else hidden_size + memory_size
         self.bridge = Bridge(memory_size, hidden_size, layers * first.state_size) if bridge else None
 
     @property
@@ -119,7 +138,7 @@ class AttentionDecoder(nn.Module):
         for number, (layer, begin) in enumerate(zip(self.cells[1:], states[1:], strict=True), start=2):
             outputs = layer(self.dropout(torch.cat([values, context], dim=-1)), begin)
             values = outputs + values if number >= self.residual_from else outputs
-        return Decoded(self._outputs(values, context), weights)
+        return Decoded(self._outputs(values, context, embedded), weights)
 
     def step(
         self, embedded: Float[Tensor, "B K E"], memory: Memory, state: DecoderState
@@ -145,7 +164,7 @@ class AttentionDecoder(nn.Module):
             outputs = new_states[i][0]
             values = outputs + values if i + 1 >= self.residual_from else outputs
         state = DecoderState(tuple(new_states), context if self.input_feeding else None)
-        return Decoded(self._outputs(values, context), attended), state
+        return Decoded(self._outputs(values, context, embedded), attended), state
 
     def _loop(self, embedded: Tensor, memory: Memory, state: DecoderState) -> Decoded:
         """Whole targets one step at a time, with the masks of dropout drawn once for all steps."""
@@ -159,7 +178,10 @@ class AttentionDecoder(nn.Module):
             decoded.append(step)
         return Decoded(*(torch.cat(parts, dim=1) for parts in zip(*decoded, strict=True)))
 
-    def _outputs(self, values: Tensor, context: Tensor) -> Tensor:
+    def _outputs(self, values: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
+        if self.deep_output is not None:
+            outputs: Tensor = self.deep_output(values, context, embedded)
+            return outputs
         return values if len(self.layers) > 1 else torch.cat([values, context], dim=-1)
 
 

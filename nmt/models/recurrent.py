@@ -1,7 +1,7 @@
 """The recurrent core: vectors and lengths in, vectors out. GNMT's encoder (Wu et al. 2016, arXiv 1609.08144).
 
-The lowest layers read both ways and concatenate (H each way); those above read forwards. From layer `residual_from`
-on, counted from 1, output = cell(x) + x, wherever x has the output's size.
+The lowest layers read both ways and concatenate (H each way, or another size); those above read forwards. From layer
+`residual_from` on, counted from 1, output = cell(x) + x, wherever x has the output's size.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class BidirectionalLayer(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """A stack of recurrent layers. `output_size` is the width of what it returns (2 H if all layers read both ways)."""
+    """A stack of recurrent layers. `output_size` is the width of what it returns, of both directions if all read both."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class RecurrentEncoder(nn.Module):
         layers: int,
         make_cell: MakeCell,
         bidirectional_layers: int = 1,
+        bidirectional_size: int | None = None,
         residual_from: int = 3,
         dropout: float = 0.0,
         variational: bool = False,
@@ -52,10 +53,13 @@ class RecurrentEncoder(nn.Module):
         self.residual = []
         size = input_size
         for number in range(1, layers + 1):
-            both_ways = number <= bidirectional_layers
-            make = BidirectionalLayer(size, hidden_size, make_cell) if both_ways else make_cell(size, hidden_size)
-            self.layers.append(make)
-            output_size = 2 * hidden_size if both_ways else hidden_size
+            if number <= bidirectional_layers:
+                each_way = bidirectional_size or hidden_size
+                self.layers.append(BidirectionalLayer(size, each_way, make_cell))
+                output_size = 2 * each_way
+            else:
+                self.layers.append(make_cell(size, hidden_size))
+                output_size = hidden_size
             self.residual.append(number >= residual_from and size == output_size)
             size = output_size
         self.output_size = size
