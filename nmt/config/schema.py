@@ -141,7 +141,9 @@ class InitializationConfig(Frozen):
     kind: Literal["uniform", "xavier"] = "uniform"
     scale: Number = Field(default=0.1, gt=0.0, description="half-width of the uniform distribution")
     embedding_std: Number | None = Field(
-        default=1.0, gt=0.0, description="normal embeddings of this deviation; null: like every other matrix"
+        default=1.0,
+        gt=0.0,
+        description="normal embeddings of this deviation; null: like every other matrix; 0.3 with deep_output",
     )
     forget_bias: Number = Field(default=0.0, description="added to the forget gate's bias of LSTM cells")
 

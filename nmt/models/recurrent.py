@@ -32,7 +32,7 @@ class BidirectionalLayer(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """A stack of recurrent layers. `output_size` is the width of what it returns, of both directions if all read both."""
+    """A stack of recurrent layers. `output_size` is the width of what it returns."""
 
     def __init__(
         self,
