@@ -18,9 +18,8 @@ from nmt.config.load import load_config
 from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
-from nmt.models.losses import cross_entropy_sums
 from nmt.models.masks import padding_mask
-from nmt.training.task import build_optimizer
+from nmt.training.task import batch_loss, build_optimizer
 
 
 def random_batch(config: Config, generator: torch.Generator) -> TranslationBatch:
@@ -48,15 +47,7 @@ def measure(config: Config, *, bf16: bool, steps: int) -> tuple[float, float]:
         begin = time.process_time()
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            outputs = model.decode(batch.target_input, model.encode(batch.source, batch.source_lengths)).outputs
-            real = padding_mask(batch.target_lengths, batch.target_input.shape[1])
-            sums = cross_entropy_sums(
-                model.output.projection(outputs[real]),
-                model.output.weight,
-                model.output.bias,
-                targets=batch.target_output[real],
-                label_smoothing=config.train.label_smoothing,
-            )
+            sums = batch_loss(model, batch, label_smoothing=config.train.label_smoothing)
         tokens = int(batch.target_lengths.sum())
         (sums.loss / tokens).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip_norm or float("inf"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nmt.config.load import load_config
     from nmt.config.schema import Config
     from nmt.errors import CheckpointError, ConfigError, DataError, NMTError, StorageError, TrainingError
-    from nmt.inference.translator import Translation, Translator
+    from nmt.inference.translator import TranslatedHypothesis, Translation, Translator
 
 __version__ = "0.1.0"
 
@@ -24,6 +24,7 @@ __all__ = [
     "NMTError",
     "StorageError",
     "TrainingError",
+    "TranslatedHypothesis",
     "Translation",
     "Translator",
     "__version__",
@@ -38,6 +39,7 @@ _HOMES = {
     "NMTError": "nmt.errors",
     "StorageError": "nmt.errors",
     "TrainingError": "nmt.errors",
+    "TranslatedHypothesis": "nmt.inference.translator",
     "Translation": "nmt.inference.translator",
     "Translator": "nmt.inference.translator",
     "load_config": "nmt.config.load",

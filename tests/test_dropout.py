@@ -26,6 +26,13 @@ def test_masks_follow_the_generator_and_have_any_shape() -> None:
     assert byte_mask(like.bfloat16(), 0.5).dtype == torch.bfloat16
 
 
+def test_without_dropout_no_random_number_is_drawn() -> None:
+    values, before = torch.ones(2, 3, 4), torch.get_rng_state()
+    assert Dropout(0.0).train()(values) is values
+    assert torch.equal(torch.get_rng_state(), before)
+    assert byte_mask(torch.empty(1000), 0.9999).max() in (0.0, 256.0)  # the most that a byte can say
+
+
 def test_gradients_pass_exactly_where_values_did() -> None:
     values = torch.ones(4, 6, 50, requires_grad=True)
     out = Dropout(0.3).train()(values)

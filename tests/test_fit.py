@@ -157,11 +157,30 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_train_and_validate_as_one_run(tmp_path: Path) -> None:
     write_corpus(tmp_path, reverse=False)
-    config = small_config(tmp_path, max_steps=30, validate_every_steps=15, devices=2)
+    config = small_config(
+        tmp_path, max_steps=30, validate_every_steps=15, devices=2, average_checkpoints=2, keep_best=2
+    )
     run_in_process(config, tmp_path / "run")
     validations = [row for row in rows(tmp_path / "run") if row["validation/bleu"]]
     assert [row["step"] for row in validations] == ["15", "30"]
     assert (tmp_path / "run" / "test" / "scores.json").exists()
+    assert "average of the best 2 checkpoints" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    first, second = saved["nmt_random_states"]
+    assert not torch.equal(first["torch"], second["torch"])  # the ranks drop different units
+
+
+@pytest.mark.slow
+def test_the_last_steps_are_validated_and_saved_wherever_the_run_ends(tmp_path: Path) -> None:
+    """With epochs that validate_every_steps does not divide, the steps at the lowest learning rate were lost."""
+    write_corpus(tmp_path, reverse=False, train=150)
+    config = small_config(tmp_path, max_epochs=2, validate_every_steps=5)
+    run_in_process(config, tmp_path / "run")
+    steps = [int(row["step"]) for row in rows(tmp_path / "run") if row["validation/bleu"]]
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert steps[-1] == saved
+    assert steps[-1] % 5 != 0
+    assert steps[:-1] == list(range(5, steps[-1], 5))
 
 
 @pytest.mark.slow
@@ -182,5 +201,5 @@ def test_no_training_corpus_is_named_before_anything_is_written(tmp_path: Path) 
 
 
 def test_streaming_without_a_number_of_steps_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.streaming has no epochs to count; give train\.max_steps"):
+    with pytest.raises(ConfigError, match=r"data\.streaming has no epochs to count; give train\.max_steps or"):
         load_config("gnmt_small", ["--data.streaming", "true"])

@@ -161,6 +161,14 @@ def test_evaluation_shows_every_pair_once_sorted(corpus: EncodedCorpus, ranks: i
         assert all(batch.source.numel() <= 40 or len(batch.ids) == 1 for batch in part)
 
 
+def test_every_rank_has_something_to_evaluate_where_there_are_pairs_enough(tmp_path: Path) -> None:
+    """Lightning stops a rank whose loader is empty while the others wait for it."""
+    corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6]), ([7], [8])]), places=["a", "b"])
+    loaders = [EvaluationLoader(corpus, DataConfig(), rank=rank, world_size=2) for rank in range(2)]
+    assert sorted(int(batch.ids[0]) for loader in loaders for batch in loader) == [0, 1]
+    assert [len(loader) for loader in loaders] == [1, 1]
+
+
 def test_more_ranks_than_batches(tmp_path: Path) -> None:
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6])]), places=["a", "b"])
     data = DataConfig()

@@ -47,9 +47,19 @@ def test_the_resume_script_runs_the_same_program_with_the_resolved_configuration
     monkeypatch.chdir(tmp_path)
     said = subprocess.run(run.resume_command, shell=True, capture_output=True, text=True, check=True).stdout
     assert said.strip() == f"{work}|--config|{run.path}/config.yaml|--run-dir|{run.path}"
-    with RunFolder(tmp_path / "other", config(), command=["/usr/bin/nmt", "train"]) as other:
+    for program in ("/usr/bin/nmt", "/site/nmt/__main__.py", "my_own_script.py"):
+        with RunFolder(tmp_path / "other", config(), command=[program, "train"]) as other:
+            pass
+        assert f"exec {sys.executable} -m nmt train --config " in (other.path / "resume.sh").read_text()
+
+
+def test_a_start_that_failed_before_it_learnt_anything_may_be_corrected(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, config(seed=1)):
         pass
-    assert "exec /usr/bin/nmt train --config " in (other.path / "resume.sh").read_text()
+    with RunFolder(tmp_path, config(seed=2)) as run:
+        (run.checkpoints / "last-00000001.ckpt").touch()
+    with pytest.raises(ConfigError, match="seed: 2 there, 3 now"):
+        RunFolder(tmp_path, config(seed=3))
 
 
 def test_going_on_keeps_the_history(tmp_path: Path) -> None:
@@ -62,8 +72,8 @@ def test_going_on_keeps_the_history(tmp_path: Path) -> None:
 
 
 def test_another_configuration_is_refused_and_names_every_difference(tmp_path: Path) -> None:
-    with RunFolder(tmp_path, config(seed=1)):
-        pass
+    with RunFolder(tmp_path, config(seed=1)) as run:
+        (run.checkpoints / "last-00000001.ckpt").touch()
     other = config(seed=2, model={"hidden_size": 512}, train={"max_steps": 9})
     with pytest.raises(ConfigError) as caught:
         RunFolder(tmp_path, other)

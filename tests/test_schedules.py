@@ -49,9 +49,9 @@ def test_cosine_is_half_way_in_the_middle() -> None:
 
 
 def test_step_decay_of_gnmt() -> None:
-    # 240 steps: from 2/3 (160) on halve every 1/24 (10 steps), four times in all
-    steps = [0, 159, 160, 169, 170, 180, 190, 200, 239]
-    expected = [1, 1, 1 / 2, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16, 1 / 16]
+    # 240 steps: from 2/3 (160) on halve every 1/12 (20 steps), four times in all
+    steps = [0, 159, 160, 179, 180, 200, 220, 239]
+    expected = [1, 1, 1 / 2, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16]
     assert factors(steps, total=240, kind="step") == pytest.approx(expected)
 
 

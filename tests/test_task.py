@@ -9,7 +9,7 @@ import torch
 
 from nmt.config.schema import Config, OptimizerConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
-from nmt.errors import CheckpointError
+from nmt.errors import CheckpointError, TrainingError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import END, START, Tokenizer, Tokenizers
 from nmt.training.loggers import quiet_lightning
@@ -58,11 +58,15 @@ def joined(first: TranslationBatch, second: TranslationBatch) -> TranslationBatc
     return TranslationBatch(*(rows(a, b) for a, b in zip(first, second, strict=True)))
 
 
-def trained(tokenizers: Tokenizers, batches: list[TranslationBatch], tmp_path: Path, **train: Any) -> TranslationTask:
-    """A task after the steps these batches make."""
+def trained(
+    tokenizers: Tokenizers, batches: list[TranslationBatch], tmp_path: Path, *, spoil: float = 0.0, **train: Any
+) -> TranslationTask:
+    """A task after the steps these batches make; `spoil` is added to its weights before."""
     torch.manual_seed(5)
     options = config(**train)
     model = build_translation(options.model, 300, 300)
+    if spoil:
+        model.output.bias.data += spoil
     task = TranslationTask(options, model, tokenizers, validation=None, total_steps=None)
     quiet_lightning()
     trainer = lightning.Trainer(
@@ -119,6 +123,13 @@ def test_gradients_longer_than_the_limit_are_shortened_to_it(tokenizers: Tokeniz
     assert free.norm() > 0.02
     assert clipped.norm().item() == pytest.approx(0.01 * 0.5, rel=1e-3)  # learning rate 0.5
     assert torch.nn.functional.cosine_similarity(free, clipped, dim=0).item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(tokenizers: Tokenizers, tmp_path: Path) -> None:
+    """It turned every weight into NaN, and the next checkpoints pushed the good ones out."""
+    broken = batch((4, 5))
+    with pytest.raises(TrainingError, match=r"step 1: the gradient is not finite \(nan\).*intact"):
+        trained(tokenizers, [broken], tmp_path, spoil=float("nan"))
 
 
 def test_teacher_forcing_reaches_the_loss(tokenizers: Tokenizers, tmp_path: Path) -> None:

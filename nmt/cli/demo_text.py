@@ -7,6 +7,7 @@ from typing import Final
 from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
 from nmt.errors import DataError
+from nmt.files import atomic_write
 
 SPLITS: Final = ("train", "validation", "test", "test_long", "test_new")
 EXAMPLES: Final = """examples:
@@ -38,7 +39,7 @@ def run(argv: list[str]) -> int:
         pairs = generate(split)
         for side, language in enumerate(DEMO_LANGUAGES):
             text = "".join(f"{pair[side]}\n" for pair in pairs)
-            (arguments.output / f"{split}.{language}").write_bytes(text.encode("utf-8"))
+            atomic_write(arguments.output / f"{split}.{language}", text)
         print(f"{arguments.output / split}.{{{','.join(DEMO_LANGUAGES)}}}: {len(pairs)} pairs")
     return 0
 

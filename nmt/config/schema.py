@@ -200,7 +200,7 @@ class ScheduleConfig(Frozen):
         default=2 / 3, gt=0.0, description="step: first decay, as fraction of the run or as a step"
     )
     step_interval: Number = Field(
-        default=1 / 24, gt=0.0, description="step: between decays, fraction of the run or steps"
+        default=1 / 12, gt=0.0, description="step: between decays, fraction of the run or steps"
     )
     step_count: Count = Field(default=4, description="step: how many decays")
     decay_factor: Number = Field(
@@ -284,6 +284,6 @@ class Config(Frozen):
 
     @model_validator(mode="after")
     def _a_stream_has_no_end(self) -> Self:
-        if self.data.streaming and self.train.max_steps is None:
-            raise ValueError("data.streaming has no epochs to count; give train.max_steps")
+        if self.data.streaming and self.train.max_steps is None and self.train.max_minutes is None:
+            raise ValueError("data.streaming has no epochs to count; give train.max_steps or train.max_minutes")
         return self

@@ -17,7 +17,7 @@ from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Corpus, EncodedCorpus
 from nmt.data.prepare import Corpora
-from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches
+from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches, halve_until
 from nmt.data.stream import StreamedCorpus, StreamingLoader
 from nmt.errors import CheckpointError
 
@@ -30,11 +30,12 @@ def training_loader(
     *,
     seed: int,
     sampling: float = 0.0,
+    accumulate: int = 1,
     rank: int = 0,
     world_size: int = 1,
     pin_memory: bool = False,
 ) -> "TrainingLoader | StreamingLoader":
-    """What training iterates over; `sampling` is `tokenizer.sampling`.
+    """What training iterates over; `sampling` is `tokenizer.sampling`, `accumulate` divides the batches of an epoch.
 
     A stored corpus gives a `TrainingLoader`, whose length is the number of batches of every epoch on this rank; a
     streamed one gives a `StreamingLoader`, which has no length and no end.
@@ -48,6 +49,7 @@ def training_loader(
         BatchBudget.from_config(data),
         seed=seed,
         sampling=SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None,
+        accumulate=accumulate,
         rank=rank,
         world_size=world_size,
         workers=data.workers,
@@ -69,6 +71,7 @@ class TrainingLoader:
         *,
         seed: int,
         sampling: SubwordSampling | None = None,
+        accumulate: int = 1,
         rank: int = 0,
         world_size: int = 1,
         workers: int = 0,
@@ -85,6 +88,7 @@ class TrainingLoader:
             budget,
             seed=seed,
             world_size=world_size,
+            accumulate=accumulate,
             weights=corpus.weights,
         )
         self.epoch = 0
@@ -165,6 +169,7 @@ class EvaluationLoader:
         source, target = corpus.source_lengths + 1, corpus.target_lengths + 1
         order = np.lexsort((source, target))
         bounds = cut_batches(source[order], target[order], BatchBudget.from_config(data))
+        bounds = halve_until(bounds, world_size, np.random.default_rng(0))  # Lightning wants a batch for every rank
         steps = np.arange(rank, len(bounds), world_size).reshape(-1, 1)
         self._plan = EpochPlan(order, bounds, steps)
 

@@ -62,15 +62,20 @@ class TokenBudgetSampler:
         *,
         seed: int,
         world_size: int = 1,
+        accumulate: int = 1,
         weights: Float64 | None = None,
     ) -> None:
-        """`*_lengths` are without special tokens. Raises `DataError` where an epoch would hold no pair at all."""
+        """`*_lengths` are without special tokens; `accumulate` divides the batches of an epoch.
+
+        Raises `DataError` where an epoch would hold no pair at all.
+        """
         self._source = source_lengths.astype(np.int32) + 1  # what a batch holds: words and one of <s> and </s>
         self._target = target_lengths.astype(np.int32) + 1
         self._weights = weights
         self.budget = budget
         self.seed = seed
         self.world_size = world_size
+        self._accumulate = accumulate
         if not len(self._choose(0)):
             raise DataError("the training corpus has no pair to show in an epoch; raise the weights of its sources")
         self._batches = self._batches_per_epoch()
@@ -102,7 +107,7 @@ class TokenBudgetSampler:
             pairs, bounds = self._cut(epoch, noise)
         if len(bounds) > self._batches:  # only where weights are fractions: then a few pairs wait for the next epoch
             bounds = bounds[np.sort(rng.permutation(len(bounds))[: self._batches])]
-        bounds = _halve_until(bounds, self._batches, rng)
+        bounds = halve_until(bounds, self._batches, rng)
         order = np.resize(np.arange(len(bounds)), self._batches).reshape(-1, self.world_size)
         order = rng.permuted(order, axis=1)[rng.permutation(len(order))]
         return EpochPlan(pairs, bounds, order)
@@ -111,7 +116,8 @@ class TokenBudgetSampler:
         """One number for all epochs, so that schedules and progress bars know it: the first epoch's, and 1 %."""
         first = len(self._cut(0, NOISE)[1])
         batches = max(first + first // 100, len(self._cut(0, 0.0)[1]))
-        return math.ceil(batches / self.world_size) * self.world_size
+        whole = self.world_size * self._accumulate  # no window of accumulated batches crosses the end of an epoch
+        return math.ceil(batches / whole) * whole
 
     def _choose(self, epoch: int) -> Int64:
         """The pairs of an epoch, in corpus order; a pair of weight 2 stands there twice.
@@ -168,7 +174,7 @@ def _by_length(source: Float64, target: Int64) -> Int64:
     return np.lexsort((np.where(target % 2 == 0, source, -source), target))
 
 
-def _halve_until(bounds: Int64, wanted: int, rng: np.random.Generator) -> Int64:
+def halve_until(bounds: Int64, wanted: int, rng: np.random.Generator) -> Int64:
     """Split random batches in two until there are `wanted`, or each holds one pair (then some ranks repeat some)."""
     while len(bounds) < wanted:
         splittable = np.flatnonzero(bounds[:, 1] - bounds[:, 0] > 1)

@@ -92,6 +92,8 @@ def initialize(model: nn.Module, config: ModelConfig) -> None:
     """Draw every matrix anew; biases, peepholes and attention's gain keep their constants (0 and 1/√A)."""
     scale, embedding_std = config.initialization.scale, config.initialization.embedding_std
     for name, parameter in model.named_parameters():
+        if name.endswith("projection.bias"):
+            nn.init.zeros_(parameter)
         if name.endswith(("gain", "peephole")) or "bias" in name:
             continue
         if "embedding" in name and embedding_std is not None:

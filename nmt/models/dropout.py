@@ -21,9 +21,11 @@ class Dropout(nn.Module):
         self.variational = variational
 
     def forward(self, values: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        if not self.training or self.p == 0.0:
+            return values
         if not self.variational:
-            cheap = values.device.type == "cpu" and self.training
-            return values * byte_mask(values, self.p) if cheap else F.dropout(values, self.p, self.training)
+            cheap = values.device.type == "cpu"
+            return values * byte_mask(values, self.p) if cheap else F.dropout(values, self.p)
         noise = self.noise(values)
         return values if noise is None else values * noise
 
@@ -42,7 +44,7 @@ def byte_mask(like: Tensor, p: float) -> Tensor:
     step, that was a twentieth of the training time.
     """
     count = like.numel()
-    dropped = round(256 * p)
+    dropped = min(255, round(256 * p))
     words = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None)  # all 64 bits random, the sign too
     kept = words.view(torch.uint8)[:count].view(like.shape) >= dropped
     return kept.to(like.dtype).mul_(256 / (256 - dropped))

@@ -14,7 +14,7 @@ from nmt.training.progress import ThroughputMonitor, progress_callbacks
 from nmt.training.random_state import RandomState
 from nmt.training.run import RunFolder
 from nmt.training.samples import SampleTranslations
-from nmt.training.stopping import GracefulStop, TimeLimit, early_stopping
+from nmt.training.stopping import FinalValidation, GracefulStop, TimeLimit, early_stopping
 
 
 class ContinueMetrics(Callback):
@@ -43,6 +43,7 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
         LearningCurves(run.metrics, run.curves),
         *_present(early_stopping(train)),
         *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
+        FinalValidation(),
         *saving_callbacks(train, run.checkpoints, resume_command=run.resume_command),
     ]
 

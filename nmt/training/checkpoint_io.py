@@ -18,6 +18,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from nmt.checkpoint import load_plain
 from nmt.errors import CheckpointError
 from nmt.files import write_then_replace
 
@@ -38,18 +39,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read without unpickling code, whatever `weights_only` says; CheckpointError where that cannot be done."""
-        return read_checkpoint(Path(path), map_location=map_location)
+        return read_checkpoint(Path(path))
 
 
-def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint; CheckpointError where it is missing, damaged or holds more than tensors and data."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
-    try:
-        return cast(dict[str, Any], torch.load(path, map_location=map_location, weights_only=True))
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
-        reason = str(error).split("\n")[0]
-        raise CheckpointError(f"{path}: damaged, or not a checkpoint of ours: {reason}") from error
+    return cast(dict[str, Any], load_plain(path))
 
 
 def newest_usable_checkpoint(folder: Path) -> Path | None:

@@ -14,22 +14,25 @@ from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
 from nmt.training.checkpoints import MONITORS, best_checkpoints
 from nmt.training.run import RunFolder
-from nmt.training.task import TranslationTask
+from nmt.training.task import TranslationTask, batch_loss
 
 log = logging.getLogger(__name__)
 
 
-def average_best(run: RunFolder, task: TranslationTask, validation: EvaluationLoader | None) -> None:
-    """Average the best `train.average_checkpoints`; where validation finds the mean better, it becomes `best.ckpt`."""
+def average_best(run: RunFolder, task: TranslationTask, *, device: torch.device) -> None:
+    """Average the best `train.average_checkpoints`; where validation finds the mean better, it becomes `best.ckpt`.
+
+    One process does it by itself, after the others have gone.
+    """
     wanted = run.config.train.average_checkpoints
     best = best_checkpoints(run.checkpoints)[:wanted]
-    if wanted < 2 or len(best) < 2 or validation is None or task.validation is None:
+    if wanted < 2 or len(best) < 2 or task.validation is None:
         return
     checkpoints = [read_checkpoint(path) for path in best]
     first = checkpoints[0]
     metric, mode = MONITORS[run.config.train.monitor]
     weights = average_weights(checkpoints)
-    before, after = (score_weights(task, w, validation)[metric] for w in (first.weights, weights))
+    before, after = (score_weights(task, w, device=device)[metric] for w in (first.weights, weights))
     better = after > before if mode == "max" else after < before
     log.info(
         "average of the best %d checkpoints: %s %.4g, the best one alone %.4g; %s is kept as best",
@@ -44,26 +47,26 @@ def average_best(run: RunFolder, task: TranslationTask, validation: EvaluationLo
 
 @torch.no_grad()
 def score_weights(
-    task: TranslationTask, weights: Mapping[str, torch.Tensor], validation: EvaluationLoader
+    task: TranslationTask, weights: Mapping[str, torch.Tensor], *, device: torch.device
 ) -> dict[str, float]:
-    """The validation scores that the task's model has with these weights."""
+    """The validation scores that the task's model has with these weights, on the whole set."""
     assert task.validation is not None
     task.model.load_state_dict(weights)
-    task.model.eval()
+    task.model.to(device).eval()  # Lightning has put it back on the CPU
     loss = tokens = 0.0
-    for batch in validation:
-        moved = type(batch)(*(part.to(task.device) for part in batch))
-        sums = task.loss_sums(moved, teacher_forcing=1.0, label_smoothing=0.0)
+    for batch in EvaluationLoader(task.validation, task.config.data):
+        moved = type(batch)(*(part.to(device) for part in batch))
+        sums = batch_loss(task.model, moved)
         loss += float(sums.negative_log_likelihood)
         tokens += float(batch.target_lengths.sum())
-    return {"validation/loss": loss / tokens} | task.translation_scores(task.validation)
+    return {"validation/loss": loss / tokens} | task.translation_scores(task.validation, rank=0, world_size=1)
 
 
-def evaluate_tests(run: RunFolder, tests: Mapping[str, EncodedCorpus], *, device: str, terminal: bool) -> None:
+def evaluate_tests(run: RunFolder, tests: Mapping[str, EncodedCorpus], *, device: torch.device) -> None:
     """Translate every test set with the best checkpoint and `config.search`; scores go to RUN/test."""
     if not tests:
         return
-    translator = Translator.from_checkpoint(run.path, device=device)
+    translator = Translator.from_checkpoint(run.path, device=str(device))
     scored = {}
     for name, corpus in tests.items():
         pairs = [corpus.text(i) for i in range(len(corpus))]
@@ -72,5 +75,5 @@ def evaluate_tests(run: RunFolder, tests: Mapping[str, EncodedCorpus], *, device
         atomic_write(run.path / "test" / f"{name}.hypotheses.txt", "".join(f"{line}\n" for line in translations))
         scored[name] = scores.as_dict() | {"search": translator.search.model_dump(mode="json")}
         said = f"test '{name}', {scores.sentences:,} sentences, beam {translator.search.beam_size}:\n{scores.as_text()}"
-        log.log(logging.WARNING if terminal else logging.INFO, "%s", said)  # a terminal's bar hides what is only INFO
+        log.info("%s", said)
     atomic_write(run.path / "test" / "scores.json", json.dumps(scored, indent=2) + "\n")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.strategies import DDPStrategy
 
 from nmt.config.schema import Config
@@ -66,6 +67,8 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
             torch.set_num_threads(config.train.threads)
         lightning.seed_everything(config.seed, workers=True, verbose=False)
         parts = _assemble(run, terminal=terminal)
+        device = parts.trainer.strategy.root_device
+        torch.manual_seed(config.seed + 1_000_003 * parts.trainer.global_rank)  # every rank drops other units
         _introduce(run, parts, resuming_from=newest)
         with _closed(parts.trainer, run):
             parts.trainer.fit(
@@ -76,8 +79,8 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
                 weights_only=True,
             )
             if first:
-                average_best(run, parts.task, parts.validation)
-                evaluate_tests(run, parts.corpora.tests, device=str(parts.task.device), terminal=terminal)
+                average_best(run, parts.task, device=device)
+                evaluate_tests(run, parts.corpora.tests, device=device)
     return run.path
 
 
@@ -90,7 +93,14 @@ def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
     rank, ranks = trainer.global_rank, trainer.world_size
     sampling = config.tokenizer.sampling
     loader = training_loader(
-        corpora, config.data, seed=config.seed, sampling=sampling, rank=rank, world_size=ranks, pin_memory=on_gpu
+        corpora,
+        config.data,
+        seed=config.seed,
+        sampling=sampling,
+        accumulate=train.accumulate,
+        rank=rank,
+        world_size=ranks,
+        pin_memory=on_gpu,
     )
     validation = None
     if corpora.validation is not None:
@@ -121,28 +131,31 @@ def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bo
     strategy: Any = train.strategy
     if strategy == "auto" and processes > 1:
         strategy = DDPStrategy(timeout=timedelta(minutes=10))
-    trainer = lightning.Trainer(
-        accelerator="gpu" if on_gpu else "cpu",
-        devices=train.devices,
-        num_nodes=train.num_nodes,
-        strategy=strategy,
-        precision=precision,
-        max_steps=train.max_steps or -1,
-        max_epochs=train.max_epochs or -1,
-        accumulate_grad_batches=train.accumulate,
-        val_check_interval=None if every is None else every * train.accumulate,
-        check_val_every_n_epoch=1 if every is None else None,
-        limit_val_batches=1.0 if has_validation else 0,
-        num_sanity_val_steps=0,
-        logger=build_loggers(run.config.logger, run),
-        log_every_n_steps=train.log_every_steps,
-        callbacks=build_callbacks(run, terminal=terminal),
-        plugins=[AtomicCheckpointIO()],
-        enable_progress_bar=terminal,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        default_root_dir=run.path,
-    )
+    try:
+        trainer = lightning.Trainer(
+            accelerator="gpu" if on_gpu else "cpu",
+            devices=train.devices,
+            num_nodes=train.num_nodes,
+            strategy=strategy,
+            precision=precision,
+            max_steps=train.max_steps or -1,
+            max_epochs=train.max_epochs or -1,
+            accumulate_grad_batches=train.accumulate,
+            val_check_interval=None if every is None else every * train.accumulate,
+            check_val_every_n_epoch=1 if every is None else None,
+            limit_val_batches=1.0 if has_validation else 0,
+            num_sanity_val_steps=0,
+            logger=build_loggers(run.config.logger, run),
+            log_every_n_steps=train.log_every_steps,
+            callbacks=build_callbacks(run, terminal=terminal),
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=terminal,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=run.path,
+        )
+    except (ValueError, MisconfigurationException) as error:  # an unknown strategy, more devices than there are
+        raise ConfigError(f"train.accelerator, devices, num_nodes and strategy do not go here: {error}") from error
     if trainer.world_size != processes:
         raise ConfigError(
             f"train.devices ({train.devices}) × train.num_nodes ({train.num_nodes}) is {processes} processes, but"

@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from nmt.config.schema import LoggerKind
 from nmt.errors import ConfigError
 from nmt.files import atomic_write
-from nmt.training.checkpoints import MONITORS, best_checkpoints
+from nmt.training.checkpoints import MONITORS
 from nmt.training.run import RunFolder, is_first_process
 
 # First columns of metrics.csv, so that the header rarely changes; whatever else is logged follows them.
@@ -109,9 +109,9 @@ def close_loggers(loggers: list[Logger], run: RunFolder) -> None:
     experiment = wandb_run(loggers) if is_first_process() else None
     if experiment is None:
         return
-    best = best_checkpoints(run.checkpoints)
-    metadata = {"file": best[0].name, "monitor": MONITORS[run.config.train.monitor][0]} if best else {}
-    finish_wandb(experiment, best=best[0] if best else None, metadata=metadata)
+    best = (run.checkpoints / "best.ckpt").resolve()  # a link: to the best one, or to the average of several
+    metadata = {"file": best.name, "monitor": MONITORS[run.config.train.monitor][0]}
+    finish_wandb(experiment, best=best, metadata=metadata)
 
 
 def quiet_lightning() -> None:

@@ -158,10 +158,11 @@ def shown_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def speak(*, terminal: bool) -> logging.Handler:
-    """Show the package's log on standard error: all of it, or beside a bar only warnings. Returns the handler."""
+    """Show the package's log on standard error; beside a bar without the lines that say the same."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.setLevel(logging.WARNING if terminal else logging.INFO)
+    if terminal:
+        handler.addFilter(lambda record: record.name != __name__)
     logger = logging.getLogger("nmt")
     logger.addHandler(handler)
     if logger.level == logging.NOTSET:

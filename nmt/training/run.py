@@ -105,8 +105,8 @@ class RunFolder:
 
     def _check_same_configuration(self) -> None:
         file = self.path / "config.yaml"
-        if not file.exists():
-            return
+        if not file.exists() or not any(self.checkpoints.glob("*.ckpt")):
+            return  # nothing was learnt here with another configuration: a start that failed early may be corrected
         differences = differing_keys(_read_config(file), self.config)
         lines = [f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in differences.items()]
         if lines:
@@ -219,11 +219,11 @@ def _log_to(file: Path) -> logging.Handler:
 
 
 def _program(command: Sequence[str]) -> list[str]:
-    """How to start training: `nmt train`, or this Python with the script that was run."""
-    program = command[0] if command else "nmt"
-    if program.endswith(".py"):
-        return [sys.executable or "python", program]
-    return [program, "train"]
+    """How to start training: this Python with scripts/train.py, where that was run, or else with the package."""
+    program = Path(command[0] if command else "nmt")
+    if program.name == "train.py":
+        return [sys.executable or "python", str(program)]
+    return [sys.executable or "python", "-m", "nmt", "train"]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

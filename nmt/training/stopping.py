@@ -132,6 +132,25 @@ class TimeLimit(Callback):
         self._earlier = float(state_dict["seconds"])
 
 
+class FinalValidation(Callback):
+    """Stops at the last step of the run as if asked to, because that is when Lightning validates and saves unasked.
+
+    A schedule that ends near zero makes the last steps the best ones; with `validate_every_steps` they would otherwise
+    be neither validated nor saved, unless it divides the length of the run.
+    """
+
+    def on_train_batch_end(
+        self,
+        trainer: "lightning.Trainer",
+        pl_module: "lightning.LightningModule",
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if trainer.global_step == getattr(pl_module, "total_steps", None):
+            trainer.should_stop = True
+
+
 def early_stopping(train: TrainConfig) -> EarlyStopping | None:
     """Lightning's early stopping on `train.monitor` after `train.patience` validations; None where patience is 0."""
     if train.patience == 0:

@@ -18,7 +18,7 @@ from nmt.checkpoint import header
 from nmt.config.schema import Config, OptimizerConfig, SearchConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.corpus import EncodedCorpus
-from nmt.errors import CheckpointError
+from nmt.errors import CheckpointError, TrainingError
 from nmt.inference.translator import Translation, Translator
 from nmt.metrics.bleu import corpus_scores, sentence_scores
 from nmt.models.losses import LossSums, cross_entropy_sums
@@ -71,25 +71,12 @@ class TranslationTask(lightning.LightningModule):
 
     # --- the loss -----------------------------------------------------------------------------------------------
 
-    def loss_sums(self, batch: TranslationBatch, *, teacher_forcing: float, label_smoothing: float) -> LossSums:
-        """Sums of the loss over the real target tokens of a batch."""
-        memory = self.model.encode(batch.source, batch.source_lengths)
-        inputs = mix_inputs(self.model, batch.target_input, memory, teacher_forcing=teacher_forcing)
-        outputs = self.model.decode(inputs, memory).outputs
-        real = padding_mask(batch.target_lengths, batch.target_input.shape[1])
-        output = self.model.output
-        return cross_entropy_sums(
-            output.projection(outputs[real]),
-            output.weight,
-            output.bias,
-            targets=batch.target_output[real],
-            label_smoothing=label_smoothing,
-        )
-
     def training_step(self, batch: TranslationBatch, index: int) -> Tensor:
         """The sum of the loss; `on_before_optimizer_step` makes it a mean over the global batch."""
         train = self.config.train
-        sums = self.loss_sums(batch, teacher_forcing=train.teacher_forcing, label_smoothing=train.label_smoothing)
+        sums = batch_loss(
+            self.model, batch, teacher_forcing=train.teacher_forcing, label_smoothing=train.label_smoothing
+        )
         tokens = batch.target_lengths.sum()
         self._window_tokens = tokens if self._window_tokens is None else self._window_tokens + tokens
         self._running = _add(self._running, sums, tokens)
@@ -108,10 +95,20 @@ class TranslationTask(lightning.LightningModule):
         factor = self._world_size * self.trainer.accumulate_grad_batches / tokens
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients, foreach=True) * factor
+        reporting = (self.global_step + 1) % train.log_every_steps == 0
+        if reporting or norm.device.type == "cpu":  # on a GPU, asking would wait for it at every step
+            self._check_finite(norm)
         clipped = (train.clip_norm / (norm + 1e-6)).clamp(max=1.0) if train.clip_norm else torch.ones_like(norm)
         torch._foreach_mul_(gradients, factor * clipped)
-        if (self.global_step + 1) % train.log_every_steps == 0:
+        if reporting:
             self._report(norm)
+
+    def _check_finite(self, norm: Tensor) -> None:
+        if not torch.isfinite(norm):
+            raise TrainingError(
+                f"step {self.global_step + 1}: the gradient is not finite ({norm.item()}); the checkpoints before it"
+                " are intact; start again from them with a smaller train.optimizer.learning_rate or train.clip_norm"
+            )
 
     def _report(self, norm: Tensor) -> None:
         assert self._running is not None
@@ -144,7 +141,7 @@ class TranslationTask(lightning.LightningModule):
 
     def validation_step(self, batch: TranslationBatch, index: int) -> None:
         """Sums of the plain cross-entropy, with full teacher forcing."""
-        sums = self.loss_sums(batch, teacher_forcing=1.0, label_smoothing=0.0)
+        sums = batch_loss(self.model, batch)
         self._validated = _add(self._validated, sums, batch.target_lengths.sum())
 
     def on_validation_epoch_end(self) -> None:
@@ -155,17 +152,17 @@ class TranslationTask(lightning.LightningModule):
         self._validated = None
         loss = sums.negative_log_likelihood / sums.tokens
         scores = {"validation/loss": loss, "validation/perplexity": loss.exp()} | self.translation_scores(
-            self.validation
+            self.validation, rank=self.global_rank, world_size=self._world_size
         )
         self.log_dict(scores, rank_zero_only=False)
         if not self.trainer.sanity_checking and self.config.train.schedule.kind == "plateau":
             self.plateau.observe(float(scores[MONITORS[self.config.train.monitor][0]]))
 
-    def translation_scores(self, corpus: EncodedCorpus) -> dict[str, float]:
-        """BLEU and chrF++ of the corpus translated by all ranks, under the names they are logged by."""
+    def translation_scores(self, corpus: EncodedCorpus, *, rank: int, world_size: int) -> dict[str, float]:
+        """BLEU and chrF++ of the corpus translated by `world_size` ranks, under the names they are logged by."""
         train = self.config.train
         count = min(len(corpus), train.validation_sentences or len(corpus))
-        mine = [corpus.text(i) for i in range(self.global_rank, count, self._world_size)]
+        mine = [corpus.text(i) for i in range(rank, count, world_size)]
         translator = Translator(self.model, self.tokenizers, search=self._validation_search())
         shown = translator.translate([source for source, _ in mine[:SAMPLES]], attention=True)
         rest = translator.translate([source for source, _ in mine[SAMPLES:]])
@@ -173,7 +170,7 @@ class TranslationTask(lightning.LightningModule):
             _sample(t, reference) for t, (_, reference) in zip(shown, mine[:SAMPLES], strict=True)
         ]
         pairs = [(t.text, reference) for t, (_, reference) in zip([*shown, *rest], mine, strict=True)]
-        gathered = _gather(pairs, self._world_size)
+        gathered = _gather(pairs, world_size)
         scores = corpus_scores([hypothesis for hypothesis, _ in gathered], [reference for _, reference in gathered])
         return {"validation/bleu": scores.bleu, "validation/chrf": scores.chrf}
 
@@ -217,6 +214,23 @@ class TranslationTask(lightning.LightningModule):
             )
         self.plateau.load_state_dict(checkpoint["plateau"])
         self._running = None if checkpoint["running"] is None else Running(*checkpoint["running"])
+
+
+def batch_loss(
+    model: TranslationModel, batch: TranslationBatch, *, teacher_forcing: float = 1.0, label_smoothing: float = 0.0
+) -> LossSums:
+    """Sums of the loss over the real target tokens of a batch."""
+    memory = model.encode(batch.source, batch.source_lengths)
+    inputs = mix_inputs(model, batch.target_input, memory, teacher_forcing=teacher_forcing)
+    outputs = model.decode(inputs, memory).outputs
+    real = padding_mask(batch.target_lengths, batch.target_input.shape[1])
+    return cross_entropy_sums(
+        model.output.projection(outputs[real]),
+        model.output.weight,
+        model.output.bias,
+        targets=batch.target_output[real],
+        label_smoothing=label_smoothing,
+    )
 
 
 def build_optimizer(config: OptimizerConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
