@@ -147,8 +147,8 @@ def test_two_processes_cannot_train_in_one_folder_but_a_dead_one_does_not_matter
 
 
 def test_a_refused_start_does_not_keep_the_lock(tmp_path: Path) -> None:
-    with RunFolder(tmp_path, config(seed=1)):
-        pass
+    with RunFolder(tmp_path, config(seed=1)) as run:
+        (run.checkpoints / "last-00000001.ckpt").touch()
     with pytest.raises(ConfigError):
         RunFolder(tmp_path, config(seed=2))
     with RunFolder(tmp_path, config(seed=1)):

@@ -105,11 +105,12 @@ class RunFolder:
 
     def _check_same_configuration(self) -> None:
         file = self.path / "config.yaml"
-        if not file.exists() or not any(self.checkpoints.glob("*.ckpt")):
-            return  # nothing was learnt here with another configuration: a start that failed early may be corrected
+        if not file.exists():
+            return
         differences = differing_keys(_read_config(file), self.config)
         lines = [f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in differences.items()]
-        if lines:
+        # where nothing was learnt yet, a start that failed may be corrected
+        if lines and any(self.checkpoints.glob("*.ckpt")):
             raise ConfigError(
                 f"{self.path}: holds a run with another configuration:\n"
                 + "\n".join(lines)
