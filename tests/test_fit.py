@@ -174,13 +174,13 @@ def test_two_processes_train_and_validate_as_one_run(tmp_path: Path) -> None:
 def test_the_last_steps_are_validated_and_saved_wherever_the_run_ends(tmp_path: Path) -> None:
     """With epochs that validate_every_steps does not divide, the steps at the lowest learning rate were lost."""
     write_corpus(tmp_path, reverse=False, train=150)
-    config = small_config(tmp_path, max_epochs=2, validate_every_steps=5)
+    config = small_config(tmp_path, max_epochs=2, validate_every_steps=4)
     run_in_process(config, tmp_path / "run")
     steps = [int(row["step"]) for row in rows(tmp_path / "run") if row["validation/bleu"]]
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert steps[-1] == saved
-    assert steps[-1] % 5 != 0
-    assert steps[:-1] == list(range(5, steps[-1], 5))
+    assert steps[-1] % 4 != 0
+    assert steps[:-1] == list(range(4, steps[-1], 4))
 
 
 @pytest.mark.slow

@@ -68,7 +68,6 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
         lightning.seed_everything(config.seed, workers=True, verbose=False)
         parts = _assemble(run, terminal=terminal)
         device = parts.trainer.strategy.root_device
-        torch.manual_seed(config.seed + 1_000_003 * parts.trainer.global_rank)  # every rank drops other units
         _introduce(run, parts, resuming_from=newest)
         with _closed(parts.trainer, run):
             parts.trainer.fit(

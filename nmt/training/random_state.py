@@ -77,6 +77,11 @@ class RandomState(Callback):
                 trainer.world_size,
             )
 
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """Give every rank noise of its own: Lightning seeds them all alike, and then they drop the same units."""
+        if trainer.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank)
+
     def on_train_batch_start(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", batch: Any, batch_idx: int
     ) -> None:
