@@ -8,6 +8,7 @@ state beside them, an exported one nothing else.
 """
 
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +42,15 @@ class Checkpoint:
     def build(self) -> TranslationModel:
         """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit."""
         source, target = self.tokenizers
-        model = build_translation(self.config.model, source.vocabulary_size, target.vocabulary_size)
+        for name, value in self.weights.items():
+            if not torch.isfinite(value).all():
+                raise CheckpointError(f"the weights are not finite ({name}); the training they come from went wrong")
         try:
+            model = build_translation(self.config.model, source.vocabulary_size, target.vocabulary_size)
             model.load_state_dict(self.weights)
-        except RuntimeError as error:
-            raise CheckpointError(f"the weights do not fit the configuration beside them: {error}") from error
+        except (RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
+            raise CheckpointError(f"the weights do not fit the configuration beside them: {reason}") from error
         return model.eval()
 
 
@@ -91,7 +96,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         weights = {
             name.removeprefix(PREFIX): value for name, value in content["state_dict"].items() if name.startswith(PREFIX)
         }
-    except (KeyError, TypeError, AttributeError, ValidationError, ConfigError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise CheckpointError(f"{path}: its description is damaged: {place}: {first['msg']}") from error
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise CheckpointError(f"{path}: its description is damaged: {error}") from error
     return Checkpoint(config, Tokenizers(source, target), weights, entry.get("about", {}))
 
@@ -99,7 +108,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 def load_plain(path: Path) -> Any:
     """`torch.load` of plain data and tensors only, memory-mapped, with errors that say what the file is."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()  # mapped into memory, torch compares no checksum
+        if broken is not None:
+            raise CheckpointError(f"{path}: damaged, the checksum of {broken} is wrong; copy it again")
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except zipfile.BadZipFile as error:
+        size = path.stat().st_size
+        raise CheckpointError(f"{path}: damaged, or no checkpoint ({size:,} bytes): {error}") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: refused, it would run code when read (or it is no checkpoint)") from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:

@@ -1,6 +1,7 @@
 """Writing a file so that a reader, or a crash, meets the old content or the new one and never half of it."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,11 @@ def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size:
     `size` is about how many bytes are coming, for the message. The temporary file lies in the same folder because a
     rename is atomic only within one file system.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # /dev/null, a pipe: never to be replaced by a file
+        with open(path, "wb") as stream:
+            write(stream)
+        return
+    path = path.resolve()  # what a link points to, not the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +41,8 @@ def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # torch's writer closes badly on a second Ctrl-C
+            raise KeyboardInterrupt from error
         raise StorageError(_cannot_write(path, error, size=size)) from error
 
 
@@ -66,11 +74,13 @@ def _opened(folder: Path) -> Iterator[int]:
 
 def _cannot_write(path: Path, error: Exception, *, size: int) -> str:
     """torch turns a full disk into a RuntimeError, so both kinds come here; the free space tells which it was."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
     try:
         stats = os.statvfs(path.parent)
-        free = f"{stats.f_bavail * stats.f_frsize:,} bytes are free there"
+        free = stats.f_bavail * stats.f_frsize
     except OSError:
-        free = "its folder cannot be read"
+        return f"{path}: cannot write about {size:,} bytes: {reason}; its folder cannot be read"
+    full = free < size or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
     intact = "; the file that was there before is intact" if path.exists() else ""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
-    return f"{path}: cannot write about {size:,} bytes: {reason}; {free}{intact}; free some space, then do it again"
+    way_out = "; free some space, then do it again" if full else "; make it writable, or choose another place"
+    return f"{path}: cannot write about {size:,} bytes: {reason}; {free:,} bytes are free there{intact}{way_out}"

@@ -83,6 +83,23 @@ def test_a_checkpoint_is_never_unpickled(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+def test_one_flipped_bit_is_found(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Mapped into memory, torch compares no checksum: a damaged matrix translated nonsense and said nothing."""
+    path = tmp_path / "flipped.ckpt"
+    write_checkpoint(path, checkpoint)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"flipped\.ckpt: damaged, the checksum of .* is wrong"):
+        read_checkpoint(path)
+
+
+def test_weights_that_are_not_finite_are_refused(checkpoint: Checkpoint) -> None:
+    spoilt = {name: value * float("nan") for name, value in checkpoint.weights.items()}
+    with pytest.raises(CheckpointError, match="not finite"):
+        Checkpoint(checkpoint.config, checkpoint.tokenizers, spoilt, {}).build()
+
+
 @pytest.mark.parametrize("keep", [0, 1, 100, 5000, -1, -100])
 def test_a_truncated_file_is_named(checkpoint: Checkpoint, tmp_path: Path, keep: int) -> None:
     path = tmp_path / "cut.ckpt"

@@ -1,6 +1,7 @@
 """The run's folder: what it holds, what it refuses, and who may be in it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -211,3 +212,19 @@ def test_the_commit_is_named_with_its_dirt(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("2")
     changed = git_commit(tmp_path)
     assert changed is not None and changed["dirty"] is True
+
+
+def test_a_device_is_written_into_and_a_link_followed(tmp_path: Path) -> None:
+    """As root, an output of /dev/null replaced the device of the whole machine by a file."""
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    atomic_write(pipe, "through")
+    assert os.read(reader, 99) == b"through"
+    os.close(reader)
+    assert pipe.is_fifo()
+    target.write_text("old")
+    link.symlink_to(target)
+    atomic_write(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"

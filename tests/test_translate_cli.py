@@ -141,7 +141,7 @@ def test_options_unset_are_those_of_the_checkpoint(translator: Reverser) -> None
         (("--beam-size", "0"), 2, r"--beam-size 0: .*greater than or equal to 1"),
         (("--length-penalty", "-1"), 2, r"--length-penalty -1.0: "),
         (("--beam-size", "0", "--batch-sentences", "0"), 2, r"--beam-size 0: .*\n.*--batch-sentences 0: "),
-        (("--threads", "0"), 2, r"--threads 0: must be at least 1"),
+        (("--threads", "0"), 2, r"--threads 0: must be from 1 to 1024"),
         (("--n-best", "2"), 2, r"--n-best 2 needs --format jsonl"),
         (("--n-best", "0", "--format", "jsonl"), 2, r"--n-best 0: must be at least 1"),
         (("--n-best", "4", "--format", "jsonl"), 2, r"--n-best 4: more than the beam holds \(3\)"),
@@ -243,3 +243,30 @@ def test_a_closed_pipe_is_quiet() -> None:
     os.close(writer)
     assert result.returncode == 141
     assert result.stderr == b""
+
+
+def test_no_output_overwrites_what_is_read(
+    translator: Reverser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output replaced the checkpoint; and an input called OUTPUT.partial was emptied before it was read."""
+    checkpoint, source = tmp_path / "model.ckpt", tmp_path / "out.partial"
+    checkpoint.write_text("weights")
+    source.write_text("one\ntwo\n")
+    for output in (checkpoint, tmp_path / "out"):
+        arguments = ["--checkpoint", str(checkpoint), "--input", str(source), "--output", str(output)]
+        assert main(arguments) == 1
+        assert "would overwrite" in capsys.readouterr().err
+    assert checkpoint.read_text() == "weights"
+    assert source.read_text() == "one\ntwo\n"
+
+
+def test_an_output_that_is_a_pipe_stays_one(translator: Reverser, tmp_path: Path) -> None:
+    pipe, source = tmp_path / "pipe", tmp_path / "source"
+    os.mkfifo(pipe)
+    source.write_text("one two\n")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    arguments = ["--checkpoint", str(tmp_path), "--input", str(source), "--output", str(pipe)]
+    assert main(arguments) == 0
+    assert os.read(reader, 99).count(b"\n") == 1
+    os.close(reader)
+    assert pipe.is_fifo()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nmt.config.schema import SearchConfig
     from nmt.inference.translator import Translator
 
+MOST_THREADS: Final = 1024
 SEARCH_OPTIONS: Final[dict[str, tuple[type, str]]] = {
     "beam_size": (int, "hypotheses kept per sentence; 1 with both penalties 0 is greedy"),
     "length_penalty": (float, "alpha of lp(Y) = ((5 + |Y|) / 6)^alpha; bigger prefers longer translations"),
@@ -41,8 +42,8 @@ def search_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """The search options given, checked before torch is imported. Raises ConfigError with one line per problem."""
     given = {name: value for name in SEARCH_OPTIONS if (value := getattr(arguments, name)) is not None}
     _validated(given)
-    if arguments.threads is not None and arguments.threads < 1:
-        raise ConfigError(f"--threads {arguments.threads}: must be at least 1")
+    if arguments.threads is not None and not 1 <= arguments.threads <= MOST_THREADS:
+        raise ConfigError(f"--threads {arguments.threads}: must be from 1 to {MOST_THREADS}")
     return given
 
 
@@ -70,6 +71,12 @@ def require_checkpoint(path: Path) -> None:
     """Raise CheckpointError, before torch is imported, where there is nothing at `path`."""
     if not path.exists():
         raise CheckpointError(f"{path}: no such run folder or checkpoint file")
+
+
+def checkpoint_files(path: Path) -> list[Path]:
+    """The file that `path` means, which no output may overwrite."""
+    names = ("", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "best.ckpt", "last.ckpt")
+    return [path / name for name in names if (path / name).is_file()]
 
 
 def load_translator(path: Path, *, device: str, threads: int | None) -> "Translator":

@@ -39,7 +39,10 @@ def run(argv: list[str]) -> int:
         pairs = generate(split)
         for side, language in enumerate(DEMO_LANGUAGES):
             text = "".join(f"{pair[side]}\n" for pair in pairs)
-            atomic_write(arguments.output / f"{split}.{language}", text)
+            file = arguments.output / f"{split}.{language}"
+            if file.exists() and file.read_bytes() != text.encode("utf-8"):
+                raise DataError(f"{file}: exists and holds something else; name another --output")
+            atomic_write(file, text)
         print(f"{arguments.output / split}.{{{','.join(DEMO_LANGUAGES)}}}: {len(pairs)} pairs")
     return 0
 

@@ -12,6 +12,7 @@ from nmt.cli.guard import guarded
 from nmt.cli.lines import one_line, read_lines
 from nmt.cli.translate import check_output
 from nmt.errors import DataError
+from nmt.files import atomic_write
 
 if TYPE_CHECKING:
     from nmt.metrics.bleu import Scores
@@ -68,7 +69,12 @@ def run(argv: list[str]) -> int:
     candidates = read_lines(candidates_path)
     _check_counts(candidates_path, candidates, arguments.reference, references)
     inputs = [arguments.reference, candidates_path]
-    for path in filter(None, (arguments.output, arguments.sentence_scores)):
+    if arguments.checkpoint is not None:
+        inputs += decoding.checkpoint_files(arguments.checkpoint)
+    outputs = [path for path in (arguments.output, arguments.sentence_scores) if path is not None]
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        options.error("--output and --sentence-scores name the same file")
+    for path in outputs:
         check_output(path, inputs=inputs)
 
     from nmt.metrics.bleu import check_tokenizer, corpus_scores
@@ -113,7 +119,7 @@ def _translate(arguments: argparse.Namespace, sources: list[str], overrides: dic
     search = decoding.with_overrides(translator.search, overrides)
     hypotheses = [one_line(translation.text) for translation in translator.translate_stream(sources, search=search)]
     if arguments.output is not None:
-        arguments.output.write_bytes("".join(f"{line}\n" for line in hypotheses).encode("utf-8"))
+        atomic_write(arguments.output, "".join(f"{line}\n" for line in hypotheses))
     return hypotheses
 
 
@@ -122,7 +128,7 @@ def _write_sentence_scores(arguments: argparse.Namespace, hypotheses: list[str],
 
     scores = sentence_scores(hypotheses, references, tokenize=arguments.tokenize, lowercase=arguments.lowercase)
     rows = [f"{number}\t{score.bleu:.2f}\t{score.chrf:.2f}\n" for number, score in enumerate(scores, start=1)]
-    arguments.sentence_scores.write_text("line\tbleu\tchrf\n" + "".join(rows), encoding="utf-8")
+    atomic_write(arguments.sentence_scores, "line\tbleu\tchrf\n" + "".join(rows))
 
 
 def _warn_if_tokenized(hypotheses: list[str], tokenize: str) -> None:

@@ -1,6 +1,7 @@
 """`translate`: as many lines out as lines in, streamed, in memory that does not grow with the file."""
 
 import argparse
+import fcntl
 import json
 import os
 import sys
@@ -79,13 +80,21 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.input != "-":
         require_file(Path(arguments.input))
     if arguments.output != "-":
-        check_output(Path(arguments.output), inputs=[Path(arguments.input)])
+        output, inputs = (
+            Path(arguments.output),
+            [Path(arguments.input), *decoding.checkpoint_files(arguments.checkpoint)],
+        )
+        check_output(output, inputs=inputs)
+        if not _is_device(output):
+            check_output(_partial(output), inputs=inputs)
 
 
 def check_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     """Raise DataError where no file can be written at `path`, or where it would overwrite one of `inputs`."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name the output file")
+    if _is_device(path):
+        return
     if not path.absolute().parent.is_dir():
         raise DataError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.absolute().parent, os.W_OK):
@@ -110,19 +119,37 @@ def _destination(output: str) -> Iterator[Callable[[str], None]]:
     """A function that writes one line, at once.
 
     A file is written under the name FILE.partial and takes its own name when it is whole; what was done before an
-    error or Ctrl-C stays in FILE.partial, every line of it valid.
+    error or Ctrl-C stays in FILE.partial, every line of it valid. A device is written straight into.
     """
     if output == "-":
         yield _line_writer(sys.stdout.buffer)
         return
-    partial = Path(f"{output}.partial")
-    try:
-        with partial.open("wb") as stream:
+    if _is_device(Path(output)):
+        with open(output, "wb") as stream:
             yield _line_writer(stream)
-    except BaseException:
-        print(f"translate: stopped; the lines done so far are in {partial}", file=sys.stderr)
-        raise
-    os.replace(partial, output)
+        return
+    partial = _partial(Path(output))
+    with partial.open("wb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(f"{partial}: another process is writing it; name another output file") from None
+        try:
+            yield _line_writer(stream)
+        except BaseException:
+            print(f"translate: stopped; the lines done so far are in {partial}", file=sys.stderr)
+            raise
+    os.replace(partial, Path(output).resolve())
+
+
+def _partial(output: Path) -> Path:
+    """Where the lines of `output` stand until it is whole."""
+    return output.with_name(f"{output.name}.partial")
+
+
+def _is_device(path: Path) -> bool:
+    """Whether there is something at `path` that is neither a file nor a folder, and must not be replaced by one."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _line_writer(stream: BinaryIO) -> Callable[[str], None]:

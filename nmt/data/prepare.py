@@ -128,7 +128,11 @@ class _Preparation:
         key = cache_key(step="held-out pairs", content=[reader.fingerprint() for reader, _ in readers])
 
         def build(directory: Path) -> None:
-            write_pairs(verify(read_all(readers, "reading held-out pairs")), readers, directory)
+            pairs = verify(read_all(readers, "reading held-out pairs"))
+            first = next(pairs, None)
+            if first is None:
+                raise DataError(f"{', '.join(source.path for source in sources)}: holds no pair")
+            write_pairs(itertools.chain([first], pairs), readers, directory)
 
         return PreparedPairs(self.cache.entry("pairs", key, build), key, readers)
 

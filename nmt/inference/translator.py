@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import SearchConfig
-from nmt.errors import ConfigError
+from nmt.errors import CheckpointError, ConfigError
 from nmt.inference.stepper import DecoderStepper
 from nmt.models.translation import TranslationModel
 from nmt.search.beam import SearchOptions, beam_search
@@ -77,7 +77,11 @@ class Translator:
             torch.set_num_threads(threads)
         place = _device(device)
         checkpoint = read_checkpoint(path)
-        return cls(checkpoint.build().to(place), checkpoint.tokenizers, search=checkpoint.config.search)
+        try:
+            model = checkpoint.build()
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        return cls(model.to(place), checkpoint.tokenizers, search=checkpoint.config.search)
 
     def translate(
         self, sentences: Sequence[str], *, search: SearchConfig | None = None, n_best: int = 1, attention: bool = False
@@ -161,6 +165,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:0") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device '{name}' is none this model runs on; use auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             f"device '{name}' asked for, but torch {torch.__version__} finds no CUDA device here; use cpu"

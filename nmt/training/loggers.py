@@ -36,7 +36,7 @@ class MetricsFile(Logger):
         self.path = path
         self._columns: list[str] = list(COLUMNS)
         if path.exists() and is_first_process():
-            with path.open(encoding="utf-8", newline="") as stream:
+            with path.open(encoding="utf-8", errors="replace", newline="") as stream:
                 self._columns = next(csv.reader(stream), self._columns)
 
     @property
@@ -72,7 +72,7 @@ class MetricsFile(Logger):
     def _rows(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
-        with self.path.open(encoding="utf-8", newline="") as stream:
+        with self.path.open(encoding="utf-8", errors="replace", newline="") as stream:
             return [row for row in csv.DictReader(stream) if None not in row.values() and row["step"].isdigit()]
 
     def _write(self, rows: list[dict[str, str]]) -> None:

@@ -165,6 +165,7 @@ def speak(*, terminal: bool) -> logging.Handler:
         handler.addFilter(lambda record: record.name != __name__)
     logger = logging.getLogger("nmt")
     logger.addHandler(handler)
+    logger.propagate = False  # libraries (wandb) give the root logger a handler, and every line came twice
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     return handler

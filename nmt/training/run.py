@@ -140,7 +140,7 @@ class RunFolder:
 
     def _earlier(self, name: str) -> str:
         file = self.path / name
-        return file.read_text(encoding="utf-8") if file.exists() else ""
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def _command_line(self) -> str:
         return f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shlex.join(self.command)}\n"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
+from nmt.errors import StorageError
 from nmt.files import atomic_write
 from nmt.training.heatmap import Matrix, heatmap_png, heatmap_svg
 from nmt.training.weights_and_biases import log_samples, wandb_run
@@ -53,8 +54,11 @@ class SampleTranslations(Callback):
         if not samples or trainer.sanity_checking or not trainer.is_global_zero:
             return
         step = trainer.global_step
-        atomic_write(self._folder / f"step_{step}.tsv", samples_table(samples))
-        atomic_write(self._folder / f"step_{step}.html", samples_page(samples, step=step))
+        try:
+            atomic_write(self._folder / f"step_{step}.tsv", samples_table(samples))
+            atomic_write(self._folder / f"step_{step}.html", samples_page(samples, step=step))
+        except StorageError as error:  # the checkpoint may still fit, and matters more
+            log.warning("%s", error)
         if (run := wandb_run(trainer.loggers)) is not None:
             rows = [[s.source, s.reference, s.hypothesis, s.score] for s in samples]
             log_samples(run, rows, images=_pictures(samples), step=step - 1)  # Lightning counts logged steps from 0

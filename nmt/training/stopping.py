@@ -85,7 +85,10 @@ class GracefulStop(Checkpoint):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number
         log.info("%s: stopping after this step; once more to stop at once", signal.Signals(number).name)
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(number, self._stop_at_once if number == signal.SIGINT else signal.SIG_DFL)
+
+    def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
+        raise Interrupted(f"stopped at once; resume from the last checkpoint with: {self._resume_command}")
 
     def _give_back(self) -> None:
         for number, handler in self._previous.items():
