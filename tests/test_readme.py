@@ -12,7 +12,7 @@ from nmt.data.demo import generate
 
 # Appended to every training the README shows, so that it takes seconds.
 FEW_STEPS = (
-    "--train.max_epochs null --train.max_steps 3 --model.hidden_size 32 --model.embedding_size 32 --search.beam_size 2"
+    "--train.max_epochs null --train.max_steps 3 --model.hidden_size 32 --model.embedding_size 32 --search.beam_size 3"
 )
 
 
