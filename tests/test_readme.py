@@ -75,6 +75,8 @@ def test_the_tree_and_the_targets_of_the_readme_exist(repository: Path) -> None:
     named = [line.split()[0] for line in tree.splitlines() if line.startswith("    ")]
     assert len(named) == 13
     assert [name for name in named if not (repository / name).is_dir()] == []
+    for page in (repository / "README.md", *(repository / "docs").rglob("*.md")):  # no table left to be filled in
+        assert not re.search(r"^[A-Z][A-Z0-9]*_[A-Z0-9_]+$", page.read_text(encoding="utf-8"), flags=re.MULTILINE), page
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`make (\w+)`|^    make (\w+)$", text, flags=re.MULTILINE):
         assert f"\n{''.join(target)}:" in makefile
