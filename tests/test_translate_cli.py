@@ -1,5 +1,6 @@
 """`translate`: as many lines out as in, whatever stands in them; tested with a translator that turns words round."""
 
+import gzip
 import io
 import json
 import os
@@ -120,6 +121,18 @@ def test_invalid_utf8_names_file_line_and_byte(translator: Reverser, capsys: pyt
     assert not Path("out.en").exists()
     assert Path("out.en.partial").read_bytes() == b"gut\ngut auch\n"
     assert "out.en.partial" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [(gzip.compress(b"Hallo\n"), "gzipped; unpack it"), ("Hallo\n".encode("utf-16"), "UTF-16; convert it")],
+)
+def test_a_file_that_is_no_text_is_called_what_it_is(
+    translator: Reverser, capsys: pytest.CaptureFixture[str], content: bytes, advice: str
+) -> None:
+    Path("in.de").write_bytes(content)
+    assert translate("--input", "in.de", "--output", "out.en") == 1
+    assert advice in capsys.readouterr().err
 
 
 def test_invalid_utf8_can_be_replaced(translator: Reverser) -> None:

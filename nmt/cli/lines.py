@@ -30,9 +30,18 @@ def decode_lines(
             if on_invalid_utf8 == "error":
                 raise DataError(
                     f"{name}:{number}: byte {content[error.start]:#04x} at position {error.start + 1} of the line is"
-                    " not UTF-8; convert the file first (iconv -f LATIN1 -t UTF-8, if it is that)"
+                    f" not UTF-8; {_way_out(line if number == 1 else b'')}"
                 ) from None
             yield content.decode("utf-8", errors="replace")
+
+
+def _way_out(first_line: bytes) -> str:
+    """What to do about a file that begins like this."""
+    if first_line.startswith(b"\x1f\x8b"):
+        return "the file is gzipped; unpack it first (zcat)"
+    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "the file is UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"
+    return "convert the file first (iconv -f LATIN1 -t UTF-8, if it is that)"
 
 
 def read_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "error") -> list[str]:
