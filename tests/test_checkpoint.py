@@ -15,7 +15,10 @@ from nmt.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from nmt.config.schema import Config, ModelConfig, TokenizerConfig, TrainConfig
+from nmt.config.data import TokenizerConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import Config
+from nmt.config.training import TrainConfig
 from nmt.errors import CheckpointError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import Tokenizer, Tokenizers

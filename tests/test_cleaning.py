@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.schema import CleaningConfig
+from nmt.config.data import CleaningConfig
 from nmt.data.cleaning import CleaningReport, clean, pair_hash, verify
 from nmt.data.pairs import Origin, Pair
 from nmt.errors import DataError

@@ -282,7 +282,7 @@ def test_train_encode_decode_keep_every_line(corpus: Path, capsysbinary: pytest.
 
 
 def test_a_trained_model_fits_the_configuration(corpus: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    from nmt.config.schema import TokenizerConfig
+    from nmt.config.data import TokenizerConfig
     from nmt.text.tokenizer import Tokenizer
 
     assert tokenizer(TRAIN, capsysbinary=capsysbinary)[0] == 0
@@ -333,7 +333,7 @@ def test_mistakes_with_tokenizers_are_named(
 
 
 def test_a_reader_that_leaves_is_no_error(corpus: Path) -> None:
-    from nmt.config.schema import TokenizerConfig
+    from nmt.config.data import TokenizerConfig
     from nmt.text.tokenizer import Tokenizer
 
     model = Tokenizer.train(["ba do ki"], config=TokenizerConfig.model_validate({"vocabulary_size": 270}))

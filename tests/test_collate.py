@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.schema import TokenizerConfig
+from nmt.config.data import TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Float64, Sentences

@@ -8,11 +8,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.config.data import CorpusSource
 from nmt.config.document import plain_value, read_document, write_document
 from nmt.config.find import available_configs, describe, find_config
 from nmt.config.load import dump_yaml, load_config, parse_overrides
 from nmt.config.options import nearest, options
-from nmt.config.schema import Config, CorpusSource, TrainConfig
+from nmt.config.schema import Config
+from nmt.config.training import TrainConfig
 from nmt.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -12,7 +12,7 @@ import sacrebleu
 
 from nmt.cli import decoding
 from nmt.cli.evaluate import main
-from nmt.config.schema import SearchConfig
+from nmt.config.search import SearchConfig
 
 REFERENCES = ["The old man sleeps.", "A dog runs.", "Two women buy a house in the city."]
 HYPOTHESES = ["The old man slept.", "", "two women buy a house in a city."]

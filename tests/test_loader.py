@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_corpus import write_corpus
 
-from nmt.config.schema import DataConfig, TokenizerConfig
+from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling
 from nmt.data.corpus import EncodedCorpus

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nmt.config.schema import DataConfig, TokenizerConfig
+from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data import prepare, store
 from nmt.data.corpus import EncodedCorpus
 from nmt.data.prepare import Corpora, prepare_corpora, train_tokenizers

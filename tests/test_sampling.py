@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_tokenizer import SYMBOLS, corpus
 
-from nmt.config.schema import TokenizerConfig
+from nmt.config.data import TokenizerConfig
 from nmt.text.sampling import Sampler, Vocabulary, read_vocabulary
 from nmt.text.tokenizer import UNKNOWN, Tokenizer
 

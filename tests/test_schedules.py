@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.schema import ScheduleConfig
+from nmt.config.training import ScheduleConfig
 from nmt.errors import ConfigError
 from nmt.training.schedules import Plateau, learning_rate_factor, needs_total_steps
 

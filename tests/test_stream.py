@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from nmt.config.schema import DataConfig, TokenizerConfig
+from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.loader import training_loader
 from nmt.data.prepare import Corpora, prepare_corpora

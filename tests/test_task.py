@@ -7,7 +7,9 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 
-from nmt.config.schema import Config, OptimizerConfig, TokenizerConfig
+from nmt.config.data import TokenizerConfig
+from nmt.config.schema import Config
+from nmt.config.training import OptimizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.errors import CheckpointError, TrainingError
 from nmt.models.build import build_translation

@@ -14,7 +14,7 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.schema import TokenizerConfig
+from nmt.config.data import TokenizerConfig
 from nmt.errors import ConfigError, DataError
 from nmt.text.normalize import normalize
 from nmt.text.tokenizer import END, PAD, START, UNKNOWN, Tokenizer, break_symbols

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nmt.cli import decoding
 from nmt.cli.lines import decode_lines
 from nmt.cli.translate import main
-from nmt.config.schema import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import DataError
 
 
@@ -125,7 +125,7 @@ def test_invalid_utf8_names_file_line_and_byte(translator: Reverser, capsys: pyt
 
 @pytest.mark.parametrize(
     ("content", "advice"),
-    [(gzip.compress(b"Hallo\n"), "gzipped; unpack it"), ("Hallo\n".encode("utf-16"), "UTF-16; convert it")],
+    [(gzip.compress(b"Hallo\n", mtime=0), "gzipped; unpack it"), ("Hallo\n".encode("utf-16"), "UTF-16; convert it")],
 )
 def test_a_file_that_is_no_text_is_called_what_it_is(
     translator: Reverser, capsys: pytest.CaptureFixture[str], content: bytes, advice: str

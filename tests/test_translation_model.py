@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from nmt.config.schema import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
 from nmt.models.build import build_translation
 from nmt.models.rollout import mix_inputs

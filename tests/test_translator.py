@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from nmt.config.schema import ModelConfig, SearchConfig, TokenizerConfig
+from nmt.config.data import TokenizerConfig
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.inference.stepper import DecoderStepper
 from nmt.inference.translator import Translator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nmt.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from nmt.config.schema import SearchConfig
+    from nmt.config.search import SearchConfig
     from nmt.inference.translator import Translator
 
 MOST_THREADS: Final = 1024
@@ -55,7 +55,7 @@ def with_overrides(search: "SearchConfig", overrides: dict[str, Any]) -> "Search
 def _validated(values: dict[str, Any]) -> "SearchConfig":
     from pydantic import ValidationError
 
-    from nmt.config.schema import SearchConfig
+    from nmt.config.search import SearchConfig
 
     try:
         return SearchConfig(**values)

@@ -85,8 +85,8 @@ def _add_train_options(options: argparse.ArgumentParser) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
+    from nmt.config.data import TokenizerConfig
     from nmt.config.problems import explain
-    from nmt.config.schema import TokenizerConfig
 
     try:
         config = TokenizerConfig(

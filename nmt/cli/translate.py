@@ -17,7 +17,7 @@ from nmt.cli.lines import decode_lines, one_line, require_file
 from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from nmt.config.schema import SearchConfig
+    from nmt.config.search import SearchConfig
     from nmt.inference.translator import Translation, Translator
 
 EXAMPLES: Final = """examples:

@@ -8,7 +8,9 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from nmt.config.schema import Config, CorpusSource, Frozen
+from nmt.config.data import CorpusSource
+from nmt.config.schema import Config
+from nmt.config.values import Frozen
 
 # What other toolkits call it; a guess by spelling would lead elsewhere.
 FAMILIAR = {

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nmt.config.data import CorpusSource
 from nmt.config.document import Key
 from nmt.config.options import nearest, options, section, takes_corpora
-from nmt.config.schema import CorpusSource
 
 COMMAND_LINE = "command line"
 _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}

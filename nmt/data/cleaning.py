@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from nmt.config.schema import CleaningConfig
+from nmt.config.data import CleaningConfig
 from nmt.data.pairs import Pair, is_text
 from nmt.errors import DataError
 from nmt.text.normalize import Form, normalize

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from nmt.config.schema import DataConfig
+from nmt.config.data import DataConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Corpus, EncodedCorpus

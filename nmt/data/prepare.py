@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.config.schema import CorpusSource, DataConfig, TokenizerConfig
+from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
 from nmt.data.cache import Cache, cache_key
 from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, EncodedCorpus

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nmt.config.schema import DataConfig
+from nmt.config.data import DataConfig
 from nmt.data.corpus import Float64, Int32, Int64
 from nmt.errors import DataError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.config.schema import CorpusSource
+from nmt.config.data import CorpusSource
 from nmt.data.hub import HubDataset
 from nmt.data.pairs import Languages, Origin, Pair, Reader
 from nmt.data.tables import Columns, JsonLines, Parquet, TabSeparated, expand_glob

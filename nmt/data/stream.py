@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from nmt.config.schema import CleaningConfig, DataConfig
+from nmt.config.data import CleaningConfig, DataConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.cleaning import CleaningReport, clean
 from nmt.data.collate import SubwordSampling, collate

@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from nmt.checkpoint import read_checkpoint
-from nmt.config.schema import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import CheckpointError, ConfigError
-from nmt.inference.stepper import DecoderStepper
+from nmt.inference.decoding import Request, decode_batch
 from nmt.models.translation import TranslationModel
-from nmt.search.beam import SearchOptions, beam_search
-from nmt.search.greedy import greedy_search
 from nmt.search.hypothesis import Hypothesis
-from nmt.text.tokenizer import END, PAD, START, UNKNOWN, Tokenizers
+from nmt.text.tokenizer import Tokenizers
 
 WINDOW_BATCHES = 16  # lines read ahead by `translate_stream` and sorted by length, in batches
 
@@ -45,17 +43,6 @@ class Translation(NamedTuple):
     def text(self) -> str:
         """The best translation, or "" for an empty line."""
         return self.hypotheses[0].text if self.hypotheses else ""
-
-
-class _Common(NamedTuple):
-    """What every search is told."""
-
-    start: int
-    end: int
-    maximum_lengths: Int[Tensor, " B"]
-    forbidden: tuple[int, ...]
-    source_lengths: Int[Tensor, " B"]
-    with_attention: bool
 
 
 class Translator:
@@ -98,7 +85,8 @@ class Translator:
         order = sorted((i for i, ids in enumerate(encoded) if ids), key=lambda i: -len(encoded[i]))
         for begin in range(0, len(order), options.batch_sentences):
             chosen = order[begin : begin + options.batch_sentences]
-            found = self._search([encoded[i] for i in chosen], options, n_best=n_best, attention=attention)
+            requests = [Request(tuple(encoded[i])) for i in chosen]
+            found = decode_batch([self.model], requests, options, n_best=n_best, attention=attention)
             for i, hypotheses in zip(chosen, found, strict=True):
                 pieces = (*self.tokenizers.source.pieces(encoded[i]), "</s>")
                 candidates = tuple(self._readable(hypothesis, len(pieces)) for hypothesis in hypotheses)
@@ -118,31 +106,6 @@ class Translator:
         while window := list(islice(source, size)):
             yield from self.translate(window, search=search, n_best=n_best, attention=attention)
             size = min(2 * size, WINDOW_BATCHES * batch)
-
-    @torch.inference_mode()
-    def _search(
-        self, sources: list[list[int]], options: SearchConfig, *, n_best: int, attention: bool
-    ) -> list[list[Hypothesis]]:
-        device = self.model.output.bias.device
-        lengths = torch.tensor([len(ids) + 1 for ids in sources])
-        source = torch.full((len(sources), int(lengths.max())), PAD)
-        for row, ids in zip(source, sources, strict=True):
-            row[: len(ids) + 1] = torch.tensor([*ids, END])
-        source, lengths = source.to(device), lengths.to(device)
-        limits = (lengths * options.max_length_ratio).long() + options.max_length_offset
-        limits = limits.clamp(min=options.min_length + 1, max=max(options.max_length, options.min_length + 1))
-        stepper = DecoderStepper(self.model, source, lengths)
-        common = _Common(START, END, limits, (PAD, UNKNOWN, START), lengths, attention)
-        if options.beam_size == 1 and options.length_penalty == options.coverage_penalty == 0.0:
-            return [[one] for one in greedy_search(stepper, min_length=options.min_length, **common._asdict())]
-        chosen = SearchOptions(
-            beam_size=options.beam_size,
-            length_penalty=options.length_penalty,
-            coverage_penalty=options.coverage_penalty,
-            min_length=options.min_length,
-            n_best=n_best,
-        )
-        return beam_search(stepper, options=chosen, **common._asdict())
 
     def _readable(self, hypothesis: Hypothesis, source_length: int) -> TranslatedHypothesis:
         target = self.tokenizers.target

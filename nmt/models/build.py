@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from nmt.config.schema import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
 from nmt.models.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
 from nmt.models.cells import GRU, LSTM, RNN, Cell, PeepholeLSTM

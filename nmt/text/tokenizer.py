@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import sentencepiece
 
-from nmt.config.schema import TokenizerConfig
+from nmt.config.data import TokenizerConfig
 from nmt.errors import ConfigError, DataError
 from nmt.text.normalize import SPACE_SIGN, Form, normalize, single_line
 from nmt.text.sampling import Sampler, read_vocabulary

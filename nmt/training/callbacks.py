@@ -5,7 +5,7 @@ from pathlib import Path
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
-from nmt.config.schema import TrainConfig
+from nmt.config.training import TrainConfig
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoints import Checkpoints, checkpoint_callbacks
 from nmt.training.curves import LearningCurves

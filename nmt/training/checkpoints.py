@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
-from nmt.config.schema import Metric, TrainConfig
+from nmt.config.training import Metric, TrainConfig
 from nmt.files import atomic_write, replace_link
 
 # configuration → (logged name, which way is better)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from nmt.config.schema import TrainConfig
+from nmt.config.training import TrainConfig
 
 LightningPrecision = Literal["bf16-mixed", "32-true"]
 

@@ -14,7 +14,7 @@ plateau       d^k after k waits of `patience` validations without a better score
 import math
 from typing import Any
 
-from nmt.config.schema import ScheduleConfig
+from nmt.config.training import ScheduleConfig
 from nmt.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 
-from nmt.config.schema import TrainConfig
+from nmt.config.training import TrainConfig
 from nmt.errors import TrainingError
 from nmt.training.checkpoints import MONITORS, Checkpoints
 

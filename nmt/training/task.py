@@ -15,7 +15,9 @@ from torch import Tensor, distributed
 from torch.optim.lr_scheduler import LambdaLR
 
 from nmt.checkpoint import header
-from nmt.config.schema import Config, OptimizerConfig, SearchConfig
+from nmt.config.schema import Config
+from nmt.config.search import SearchConfig
+from nmt.config.training import OptimizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.corpus import EncodedCorpus
 from nmt.errors import CheckpointError, TrainingError

@@ -1,0 +1,18 @@
+"""What every section of a configuration is made of: the strict kinds of values and the frozen base."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Strict: YAML's `true` is no 1, "3" no 3 and 1 no `true`; an integer is a number still.
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+NonNegative = Annotated[int, Field(ge=0, strict=True)]
+Probability = Annotated[float, Field(ge=0.0, lt=1.0, strict=True)]
+
+
+class Frozen(BaseModel):
+    """Base of every section: unknown keys are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
