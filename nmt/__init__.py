@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nmt.config.load import load_config
     from nmt.config.schema import Config
-    from nmt.errors import CheckpointError, ConfigError, DataError, NMTError, StorageError, TrainingError
-    from nmt.inference.translator import TranslatedHypothesis, Translation, Translator
+    from nmt.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        NMTError,
+        StorageError,
+        TrainingError,
+        TranslationError,
+    )
+    from nmt.inference.translation import TranslatedHypothesis, Translation
+    from nmt.inference.translator import Translator
 
 __version__ = "0.1.0"
 
@@ -26,6 +35,7 @@ __all__ = [
     "TrainingError",
     "TranslatedHypothesis",
     "Translation",
+    "TranslationError",
     "Translator",
     "__version__",
     "load_config",
@@ -39,8 +49,9 @@ _HOMES = {
     "NMTError": "nmt.errors",
     "StorageError": "nmt.errors",
     "TrainingError": "nmt.errors",
-    "TranslatedHypothesis": "nmt.inference.translator",
-    "Translation": "nmt.inference.translator",
+    "TranslatedHypothesis": "nmt.inference.translation",
+    "TranslationError": "nmt.errors",
+    "Translation": "nmt.inference.translation",
     "Translator": "nmt.inference.translator",
     "load_config": "nmt.config.load",
 }

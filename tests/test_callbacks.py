@@ -17,11 +17,11 @@ import torch
 from tiny_training import Task, fit, tiny_config
 
 from nmt.errors import StorageError
+from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training import curves
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoint_io import read_checkpoint
 from nmt.training.curves import draw_curves, read_curves
-from nmt.training.heatmap import heatmap_png, heatmap_svg
 from nmt.training.progress import shown_metrics
 from nmt.training.random_state import KEY, capture, restore
 from nmt.training.samples import Sample, samples_page, samples_table
@@ -73,6 +73,19 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, name: str) -
         parts = fit(tmp_path / "parts", tiny_config(**{**options, "max_steps": cut}))
     assert weights(parts) == weights(whole)
     assert measurements(tmp_path / "parts") == measurements(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_kill_between_saving_a_step_and_logging_it_loses_no_row(tmp_path: Path) -> None:
+    options = {"validate_every_steps": None, "checkpoint_every_steps": 5}
+    fit(tmp_path / "whole", tiny_config(**options))
+    fit(tmp_path / "killed", tiny_config(**options, max_steps=10))
+    metrics = tmp_path / "killed" / "metrics.csv"
+    lines = metrics.read_text().splitlines(keepends=True)
+    assert lines[-1].startswith("10,")
+    metrics.write_text("".join(lines[:-1]))
+    fit(tmp_path / "killed", tiny_config(**options))
+    assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
 
 
 def test_how_often_is_validated_changes_nothing_about_training(tmp_path: Path) -> None:
@@ -153,8 +166,23 @@ def test_the_time_limit_counts_earlier_starts_and_validates_last(tmp_path: Path)
     assert measurements(tmp_path)[-1]["validation/bleu"]
     state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["callbacks"]["TimeLimit"]
     assert 0.4 <= state["seconds"] < 10
+    rows = measurements(tmp_path)
     fit(tmp_path, tiny_config(**limited, max_minutes=0.4 / 60), pause=0.02)
-    assert int(measurements(tmp_path)[-1]["step"]) <= first + 1
+    assert measurements(tmp_path) == rows  # not one step more
+    fit(tmp_path, tiny_config(**limited, max_minutes=state["seconds"] / 60 + 0.2 / 60), pause=0.02)
+    assert int(measurements(tmp_path)[-1]["step"]) > first
+
+
+def test_a_run_that_lost_its_patience_trains_no_more_unless_it_is_given_some(tmp_path: Path) -> None:
+    hopeless = {"max_steps": 60, "validate_every_steps": 2, "monitor": "loss"}
+    fit(tmp_path, tiny_config(**hopeless, patience=1), rate=10.0)
+    rows = measurements(tmp_path)
+    stopped = int(rows[-1]["step"])
+    assert stopped < 60
+    fit(tmp_path, tiny_config(**hopeless, patience=1), rate=10.0)
+    assert measurements(tmp_path) == rows
+    fit(tmp_path, tiny_config(**hopeless, patience=3), rate=10.0)
+    assert int(measurements(tmp_path)[-1]["step"]) >= stopped + 4
 
 
 def test_early_stopping_waits_for_patience(tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ import pytorch_lightning as lightning
 import torch
 
 from nmt.errors import CheckpointError, StorageError
-from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint, read_checkpoint
+from nmt.training.checkpoint_io import NEEDED, AtomicCheckpointIO, newest_usable_checkpoint, read_checkpoint
 from nmt.training.checkpoints import Checkpoints, best_checkpoints
 
 
 def content(value: int) -> dict[str, Any]:
-    return {"weights": torch.full((64,), value), "tokenizer": b"\x00spm", "config": {"seed": value}}
+    resumable = dict.fromkeys(NEEDED)
+    return {"weights": torch.full((64,), value), "tokenizer": b"\x00spm", "config": {"seed": value}} | resumable
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
@@ -111,8 +112,21 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
 
 def test_all_damaged_is_an_error_not_a_fresh_start(tmp_path: Path) -> None:
     (tmp_path / "last-00000002.ckpt").write_bytes(b"x")
-    with pytest.raises(CheckpointError, match="all 1 checkpoints are damaged"):
+    with pytest.raises(
+        CheckpointError, match=r"none of 1 checkpoint\(s\) can be resumed from; .*last-00000002\.ckpt: "
+    ):
         newest_usable_checkpoint(tmp_path)
+
+
+def test_weights_alone_are_no_checkpoint_to_resume_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Lightning said KeyError."""
+    torch.save({"nmt": {}, "state_dict": {}}, tmp_path / "last-00000003.ckpt")
+    with pytest.raises(CheckpointError, match=r"no training can go on from it: it lacks callbacks, epoch,"):
+        newest_usable_checkpoint(tmp_path)
+    save_steps(tmp_path, 2)
+    with caplog.at_level(logging.WARNING):
+        assert newest_usable_checkpoint(tmp_path) == tmp_path / "last-00000002.ckpt"
+    assert "last-00000003.ckpt: damaged (no training can go on" in caplog.text
 
 
 def trainer_at(step: int) -> MagicMock:
@@ -128,6 +142,7 @@ def trainer_at(step: int) -> MagicMock:
         state=SimpleNamespace(fn="fit"),
     )
     trainer.strategy.broadcast = lambda value: value
+    trainer.strategy.reduce_boolean_decision = lambda value, all=True: value
     trainer.save_checkpoint = lambda path: AtomicCheckpointIO().save_checkpoint(content(trainer.global_step), path)
     return trainer
 
@@ -188,3 +203,28 @@ def test_checkpoints_beyond_the_step_resumed_from_are_forgotten(tmp_path: Path) 
     saving = Checkpoints(tmp_path, monitor="bleu", keep_last=3)
     saving.on_train_start(trainer_at(2), lightning.LightningModule())
     assert newest_usable_checkpoint(tmp_path) == tmp_path / "last-00000002.ckpt"
+
+
+def test_a_crash_before_the_index_is_written_leaves_no_file_for_ever(tmp_path: Path) -> None:
+    run_validations(Checkpoints(tmp_path, monitor="bleu"), "validation/bleu", {1: 1.0, 2: 30.126, 3: 20.0})
+    index = (tmp_path / "index.json").read_text()
+    AtomicCheckpointIO().save_checkpoint(content(4), tmp_path / "last-00000004.ckpt")
+    os.link(tmp_path / "last-00000004.ckpt", tmp_path / "best-00000004-bleu-29.5.ckpt")
+    (tmp_path / ".last-00000005.ckpt.17.tmp").write_bytes(b"half a checkpoint")
+    assert (tmp_path / "index.json").read_text() == index  # killed here
+    saving = Checkpoints(tmp_path, monitor="bleu")
+    saving.on_train_start(trainer_at(4), lightning.LightningModule())
+    assert saving.best_model_score == pytest.approx(30.126, abs=1e-5)  # the index is exact, where there is one
+    run_validations(saving, "validation/bleu", {5: 0.5})
+    left = ["best-00000002-bleu-30.13.ckpt", "best.ckpt", "index.json", "last-00000004.ckpt", "last-00000005.ckpt"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [*left, "last.ckpt"]
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("bleu", "30"), ("loss", "10")])
+def test_without_an_index_names_tell_what_is_best(tmp_path: Path, monitor: Any, best: str) -> None:
+    saving = Checkpoints(tmp_path, monitor=monitor, keep_best=3)
+    run_validations(saving, f"validation/{monitor}", {1: 10.0, 2: 30.0, 3: 20.0})
+    (tmp_path / "index.json").write_text("[")
+    (tmp_path / "mine-and-yours.ckpt").write_bytes(b"")
+    assert best_checkpoints(tmp_path)[0].name.endswith(f"-{best}.ckpt")
+    assert len(best_checkpoints(tmp_path)) == 3

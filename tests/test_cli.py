@@ -161,6 +161,8 @@ def test_a_printed_configuration_is_read_as_the_same(capsys: pytest.CaptureFixtu
         (["--config", "gnmt_small", "--model.hiden_size", "3"], "did you mean model.hidden_size?"),
         (["--config", "gnmt_small", "--data.train", "[]"], "nothing to train on"),
         (["--config", "gnmt_small", "--run-dir", "README/x"], "is a file, not a folder"),
+        (["--config", "gnmt_small", "--data.validation", "[]", "--train.patience", "3"], "patience 3: needs data"),
+        (["--config", "gnmt_small", "--model.encoder_layers", "1", "--model.bidirectional_size", "9"], "(18) to be as"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -175,6 +177,22 @@ def test_mistakes_are_one_line(
     message = complaint(capsys, *arguments, code=2)
     assert expected in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--data.train", "demo:foo"], "data.train: demo:foo: the demo corpus has no split 'foo'; it has train, val"),
+        (["--data.target", "fr"], "data.test: demo:test: the embedded corpus is"),
+        (["--data.train", "[demo:train, demo:train]"], "data.train: demo:train: is given twice; to show it twice"),
+    ],
+)
+def test_corpora_that_cannot_be_are_named_before_anything_is_made(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = ["--config", "gnmt_small", "--run-dir", str(tmp_path / "run")]
+    assert expected in complaint(capsys, *run, *arguments, code=1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_files_are_all_named_with_what_is_near(

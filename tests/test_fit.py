@@ -88,7 +88,7 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("reverse", [False, True], ids=["copy", "reverse"])
 def test_copying_and_reversing_are_learnt(tmp_path: Path, reverse: bool) -> None:
     write_corpus(tmp_path, reverse=reverse, train=4000)
-    run_in_process(small_config(tmp_path, max_steps=1200, validate_every_steps=600), tmp_path / "run")
+    run_in_process(small_config(tmp_path, max_steps=1600, validate_every_steps=800), tmp_path / "run")
     scores = json.loads((tmp_path / "run" / "test" / "scores.json").read_text(encoding="utf-8"))
     assert scores["test"]["bleu"]["score"] > 99.0
     assert scores["test"]["bleu"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
@@ -155,22 +155,6 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_validate_as_one_run(tmp_path: Path) -> None:
-    write_corpus(tmp_path, reverse=False)
-    config = small_config(
-        tmp_path, max_steps=30, validate_every_steps=15, devices=2, average_checkpoints=2, keep_best=2
-    )
-    run_in_process(config, tmp_path / "run")
-    validations = [row for row in rows(tmp_path / "run") if row["validation/bleu"]]
-    assert [row["step"] for row in validations] == ["15", "30"]
-    assert (tmp_path / "run" / "test" / "scores.json").exists()
-    assert "average of the best 2 checkpoints" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
-    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    first, second = saved["nmt_random_states"]
-    assert not torch.equal(first["torch"], second["torch"])  # the ranks drop different units
-
-
-@pytest.mark.slow
 def test_the_last_steps_are_validated_and_saved_wherever_the_run_ends(tmp_path: Path) -> None:
     """With epochs that validate_every_steps does not divide, the steps at the lowest learning rate were lost."""
     write_corpus(tmp_path, reverse=False, train=150)
@@ -191,6 +175,15 @@ def test_a_finished_run_started_again_trains_no_more_and_says_so(tmp_path: Path)
     before = rows(tmp_path / "run")
     run_in_process(config, tmp_path / "run")
     assert rows(tmp_path / "run") == before
+    with (tmp_path / "train.xx").open("a") as source, (tmp_path / "train.yy").open("a") as target:
+        print("alpha beta", file=source)
+        print("alpha beta", file=target)
+    changed = run_in_process(config, tmp_path / "run", wait=False)
+    said = changed.communicate(timeout=300)[1]
+    assert changed.returncode == 1 and "Traceback" not in said
+    assert f"train: {tmp_path}/train.yy has changed: its content was " in said
+    assert "train: 600 pairs after preparation there, 601 now" in said
+    assert "val.xx" not in said
 
 
 def test_no_training_corpus_is_named_before_anything_is_written(tmp_path: Path) -> None:
@@ -198,6 +191,25 @@ def test_no_training_corpus_is_named_before_anything_is_written(tmp_path: Path) 
 
     with pytest.raises(DataError, match=r"data\.train"):
         train(Config.model_validate({"train": {"max_steps": 1}}), run_dir=tmp_path / "run")
+
+
+def test_more_processes_than_slurm_started_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a batch job without srun, Lightning runs one process of the two asked for and says nothing."""
+    from nmt.training.fit import train
+
+    job = {"SLURM_JOB_ID": "1", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=r"is 2 processes, but 1 were started; SLURM_NTASKS is 1: ask for .*srun"):
+        train(small_config(tmp_path, max_steps=1, devices=2), run_dir=tmp_path / "run")
+
+
+@pytest.mark.parametrize(("strategy", "said"), [("ddq", "ddq"), ("fsdp", "splits the model")])
+def test_a_strategy_that_is_unknown_or_does_not_go_is_named(tmp_path: Path, strategy: str, said: str) -> None:
+    from nmt.training.fit import train
+
+    with pytest.raises(ConfigError, match=said):
+        train(small_config(tmp_path, max_steps=1, strategy=strategy), run_dir=tmp_path / "run")
 
 
 def test_streaming_without_a_number_of_steps_is_refused(tmp_path: Path) -> None:

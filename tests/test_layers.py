@@ -46,7 +46,7 @@ def test_what_the_package_offers_is_there() -> None:
     assert loaded.isdisjoint({"pytorch_lightning", "wandb", "datasets"})
 
 
-@pytest.mark.parametrize("script", ["train", "translate", "evaluate"])
+@pytest.mark.parametrize("script", ["train", "translate", "evaluate", "score"])
 def test_help_has_examples_and_answers_at_once(script: str, repository: Path) -> None:
     command = [sys.executable, f"scripts/{script}.py", "--help"]
     seconds = []

@@ -1,7 +1,10 @@
 """The fused cross-entropy against F.cross_entropy, value and gradients."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from nmt.models import losses
@@ -25,6 +28,23 @@ def test_equals_torch_in_value_and_gradient(smoothing: float, chunk: int, monkey
     ours = torch.autograd.grad(sums.loss * 0.3, [inputs, weight, bias])
     theirs = torch.autograd.grad(expected * 0.3, [inputs, weight, bias])
     for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_tokens_that_are_not_real_might_as_well_not_be_there(smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "CHUNK_TOKENS", 4)
+    inputs, weight = torch.randn(11, 6, requires_grad=True), torch.randn(13, 6, requires_grad=True)
+    bias, targets = torch.randn(13, requires_grad=True), torch.randint(13, (11,))
+    real = torch.tensor([1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1]).bool()  # one chunk has none
+
+    def sums_and_gradients(*given: Tensor, **kind: Any) -> list[Tensor]:
+        sums = cross_entropy_sums(*given, label_smoothing=smoothing, **kind)
+        return [*sums, *torch.autograd.grad(sums.loss, [inputs, weight, bias])]
+
+    masked = sums_and_gradients(inputs, weight, bias, targets=targets, real=real)
+    chosen = sums_and_gradients(inputs[real], weight, bias, targets=targets[real])
+    for a, b in zip(masked, chosen, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 

@@ -165,6 +165,7 @@ def test_a_refused_start_does_not_keep_the_lock(tmp_path: Path) -> None:
         ({"LOCAL_RANK": "1"}, False),
         ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, False),
         ({"SLURM_PROCID": "3"}, False),
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, False),  # launched by Lightning inside of a task
     ],
 )
 def test_only_one_process_writes(variables: dict[str, str], first: bool) -> None:

@@ -93,7 +93,11 @@ class TestParallelText:
             (b"1\n", b"1\n2", r"corpus\.en has 1 lines but .*corpus\.de has 2;"),
             (b"", b"1\n", r"corpus\.en: is empty"),
             (b"1\n", b"", r"corpus\.de: is empty"),
-            (gzip.compress(b"1\n" * 10_000, mtime=0)[:-20], b"1\n" * 10_000, r"corpus\.en: the gzip file is damaged or cut off"),
+            (
+                gzip.compress(b"1\n" * 10_000, mtime=0)[:-20],
+                b"1\n" * 10_000,
+                r"corpus\.en: the gzip file is damaged or cut off",
+            ),
             (gzip.compress(b"1\n", mtime=0)[:6], b"1\n", r"corpus\.en: the gzip file is damaged or cut off"),
             ("1\n".encode("utf-16"), b"1\n", r"corpus\.en: is UTF-16"),
         ],
@@ -188,6 +192,11 @@ class TestTables:
         pairs = read(f"{tmp_path}/part-*.parquet")
         assert texts(pairs) == [("one", "eins"), ("two", "")]
         assert str(pairs[1].origin) == f"{tmp_path}/part-1.parquet:1"
+        broken = pyarrow.array([b"fine", b"caf\xe9"], pyarrow.binary())
+        column = pyarrow.Array.from_buffers(pyarrow.string(), 2, broken.buffers())  # nobody checks
+        parquet.write_table(pyarrow.table({"en": ["1", "2"], "de": column}), tmp_path / "latin.parquet")
+        with pytest.raises(DataError, match=r"latin\.parquet: row 2, column 'de' is not UTF-8"):
+            read(f"{tmp_path}/latin.parquet")
         (tmp_path / "part-2.parquet").write_bytes((tmp_path / "part-0.parquet").read_bytes()[:50])
         with pytest.raises(DataError, match=r"part-2\.parquet: not a readable Parquet file"):
             read(f"{tmp_path}/part-*.parquet")

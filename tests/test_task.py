@@ -1,11 +1,15 @@
 """The training task: gradients per token of the global batch, whatever its cut; validation that translates."""
 
+import logging
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import pytorch_lightning as lightning
 import torch
+from pytorch_lightning.callbacks import Callback
 
 from nmt.config.data import TokenizerConfig
 from nmt.config.schema import Config
@@ -14,7 +18,11 @@ from nmt.data.batch import TranslationBatch
 from nmt.errors import CheckpointError, TrainingError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import END, START, Tokenizer, Tokenizers
+from nmt.training import task as task_module
+from nmt.training.checkpoints import Checkpoints
+from nmt.training.faults import BatchOnHand, NonFiniteLimit, is_out_of_memory, lines_of, memory_explained
 from nmt.training.loggers import quiet_lightning
+from nmt.training.random_state import RandomState
 from nmt.training.task import TranslationTask, build_optimizer
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
@@ -27,7 +35,13 @@ def tokenizers() -> Tokenizers:
 
 
 def config(**train: Any) -> Config:
-    small = {"embedding_size": 8, "hidden_size": 8, "dropout": {"input": 0.0}, "initialization": {"scale": 0.5}}
+    small = {
+        "embedding_size": 8,
+        "hidden_size": 8,
+        "dropout": {"input": 0.0},
+        "initialization": {"scale": 0.5},
+        "tie_embeddings": "target",
+    }
     sgd = {"kind": "sgd", "learning_rate": 0.5}
     return Config.model_validate(
         {"model": small, "train": {"max_steps": 1, "optimizer": sgd, "clip_norm": 0.0} | train}
@@ -60,29 +74,45 @@ def joined(first: TranslationBatch, second: TranslationBatch) -> TranslationBatc
     return TranslationBatch(*(rows(a, b) for a, b in zip(first, second, strict=True)))
 
 
+POISON = 299  # a source token whose embedding is not finite
+
+
 def trained(
-    tokenizers: Tokenizers, batches: list[TranslationBatch], tmp_path: Path, *, spoil: float = 0.0, **train: Any
+    tokenizers: Tokenizers, batches: list[TranslationBatch], tmp_path: Path, *, callbacks: Any = (), **train: Any
 ) -> TranslationTask:
-    """A task after the steps these batches make; `spoil` is added to its weights before."""
+    """A task after the steps these batches make, on as many processes as there are."""
     torch.manual_seed(5)
     options = config(**train)
     model = build_translation(options.model, 300, 300)
-    if spoil:
-        model.output.bias.data += spoil
+    with torch.no_grad():
+        model.source_embedding.weight[POISON] = float("inf")
     task = TranslationTask(options, model, tokenizers, validation=None, total_steps=None)
     quiet_lightning()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
     trainer = lightning.Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accumulate_grad_batches=options.train.accumulate, default_root_dir=tmp_path,
-        log_every_n_steps=1,
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=len(callbacks) > 1,
+        enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
+        accumulate_grad_batches=options.train.accumulate,
+        log_every_n_steps=1, callbacks=list(callbacks), use_distributed_sampler=False,
+        devices=processes, strategy="ddp" if processes > 1 else "auto",
     )  # fmt: skip
     loader: Any = torch.utils.data.DataLoader(batches, batch_size=None)
     trainer.fit(task, loader)
     return task
 
 
+def poisoned(clean: TranslationBatch, *, ids: int = 70) -> TranslationBatch:
+    """The batch with a first word whose embedding is not finite, and other ids."""
+    source = clean.source.clone()
+    source[0, 0] = POISON
+    return clean._replace(source=source, ids=clean.ids + ids)
+
+
 def weights(task: TranslationTask) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in task.model.parameters()])
+    """All of them but the poison."""
+    parameters = {name: p.detach() for name, p in task.model.named_parameters()}
+    parameters["source_embedding.weight"] = parameters["source_embedding.weight"][:POISON]
+    return torch.cat([p.flatten() for p in parameters.values()])
 
 
 def test_two_accumulated_batches_are_one_large_batch(tokenizers: Tokenizers, tmp_path: Path) -> None:
@@ -109,9 +139,11 @@ def test_the_step_is_that_of_the_mean_loss_per_token(tokenizers: Tokenizers, tmp
     real = data.target_output != 0
     loss = torch.nn.functional.cross_entropy(logits[real], data.target_output[real], label_smoothing=0.1)
     loss.backward()
-    expected = torch.cat([(p - 0.5 * p.grad).detach().flatten() for p in model.parameters() if p.grad is not None])
+    stepped = {name: (p - 0.5 * p.grad).detach() for name, p in model.named_parameters() if p.grad is not None}
     task = trained(tokenizers, [data], tmp_path, log_every_steps=1)
-    torch.testing.assert_close(weights(task), expected, atol=1e-6, rtol=1e-5)
+    for name, parameter in task.model.named_parameters():
+        rows = slice(POISON) if name == "source_embedding.weight" else ...
+        torch.testing.assert_close(parameter[rows], stepped[name][rows], atol=1e-6, rtol=1e-5)
     logged = task.trainer.callback_metrics
     norm = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
     assert float(logged["train/loss"]) == pytest.approx(loss.item(), rel=1e-5)
@@ -127,11 +159,119 @@ def test_gradients_longer_than_the_limit_are_shortened_to_it(tokenizers: Tokeniz
     assert torch.nn.functional.cosine_similarity(free, clipped, dim=0).item() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(tokenizers: Tokenizers, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+@pytest.mark.parametrize("first", [True, False], ids=["first step", "a later one"])
+def test_a_step_that_is_not_finite_changes_nothing_and_names_its_batch(
+    tokenizers: Tokenizers, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, first: bool
+) -> None:
     """It turned every weight into NaN, and the next checkpoints pushed the good ones out."""
-    broken = batch((4, 5))
-    with pytest.raises(TrainingError, match=r"step 1: the gradient is not finite \(nan\).*intact"):
-        trained(tokenizers, [broken], tmp_path, spoil=float("nan"))
+    one, two = batch((4, 5), (3, 3)), batch((3, 2))
+    optimizer = {"kind": kind, "learning_rate": 0.1, "momentum": 0.9}
+    bad = poisoned(batch((5, 4)))
+    without = trained(tokenizers, [one, two], tmp_path, optimizer=optimizer)
+    with caplog.at_level(logging.WARNING):
+        skipped = trained(tokenizers, [bad, one, two] if first else [one, bad, two], tmp_path, optimizer=optimizer)
+    torch.testing.assert_close(weights(skipped), weights(without), atol=0.0, rtol=0.0)
+    step = 1 if first else 2
+    assert (
+        f"step {step}: loss or gradient is not finite: the loss of the batch of [70]; the step is skipped"
+        in caplog.text
+    )
+    assert skipped.finite.in_a_row == 0
+
+
+def test_of_accumulated_batches_the_one_that_is_not_finite_is_named(
+    tokenizers: Tokenizers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = batch((4, 5), (3, 3)), poisoned(batch((5, 4), (4, 4)))
+    untrained = trained(tokenizers, [], tmp_path)
+    with caplog.at_level(logging.WARNING):
+        skipped = trained(tokenizers, [good, bad], tmp_path, accumulate=2, log_every_steps=1)
+    assert torch.equal(weights(skipped), weights(untrained))
+    assert "the loss of the batch of [70, 71]; the step" in caplog.text
+    assert torch.isfinite(skipped.trainer.callback_metrics["train/loss"])  # that of the good batch
+
+
+def test_a_gradient_alone_that_is_not_finite_is_a_skipped_step_too(
+    tokenizers: Tokenizers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Spoil(Callback):
+        def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
+            next(pl_module.parameters()).grad[0] = float("nan")
+
+    untrained = trained(tokenizers, [], tmp_path)
+    with caplog.at_level(logging.WARNING):
+        skipped = trained(tokenizers, [batch((4, 5))], tmp_path, callbacks=[Spoil()])
+    assert torch.equal(weights(skipped), weights(untrained))
+    assert "the gradient, though not the loss, of the batch of [0]; the step" in caplog.text
+
+
+def test_more_steps_in_a_row_than_allowed_end_the_run_with_its_state_saved(
+    tokenizers: Tokenizers, tmp_path: Path
+) -> None:
+    good, bad = batch((4, 5)), poisoned(batch((5, 4)))
+    saving = Checkpoints(tmp_path, monitor="bleu")
+    callbacks = [RandomState(), saving, NonFiniteLimit(saving, limit=2, resume_command="again")]
+    before = trained(tokenizers, [good], tmp_path)
+    with pytest.raises(
+        TrainingError, match=r"step 7: .* batch of \[70\]; 3 steps in a row were so.*skip_nonfinite is 2"
+    ):
+        trained(tokenizers, [bad, bad, good, good, bad, bad, bad, good], tmp_path, callbacks=callbacks)
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 7 and saved["skipped_in_a_row"] == 3
+    assert all(torch.isfinite(w).all() for name, w in saved["state_dict"].items() if "source_embedding" not in name)
+    before.on_load_checkpoint(saved)
+    assert before.finite.in_a_row == 3  # 10 are allowed here; where the limit ended the run, it begins anew
+    before.config = config(skip_nonfinite=2)
+    before.on_load_checkpoint(saved)
+    assert before.finite.in_a_row == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+    ids=["gpu", "cpu", "python"],
+)
+def test_too_little_memory_names_the_batch_and_what_to_lower(
+    tokenizers: Tokenizers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    class Corpus:
+        def origin(self, index: int) -> str:
+            return f"train.en:{index + 1}"
+
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(task_module, "batch_loss", fail)
+    trainer = MagicMock(spec=lightning.Trainer, callbacks=[BatchOnHand()], global_step=0)
+    said = (
+        r"(?s)step 1: out of memory \([^\n]+\) on the batch of train.en:1, train.en:2: 2 pairs, 4 source and 5 target.*"
+    )
+    with (
+        pytest.raises(TrainingError, match=said + r"Lower data\.batch_source_tokens"),
+        memory_explained(trainer, Corpus()),
+    ):
+        trained(tokenizers, [batch((4, 5), (3, 3))], tmp_path, callbacks=trainer.callbacks)
+
+
+def test_an_allocation_that_really_fails_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_only_the_first_lines_of_a_large_batch_are_named() -> None:
+    class Corpus:
+        def origin(self, index: int) -> str:
+            return f"a:{index}"
+
+    assert lines_of(Corpus(), [3, 1]) == "a:3, a:1"
+    assert lines_of(Corpus(), range(100)).endswith(", a:7 and 92 more")
 
 
 def test_teacher_forcing_reaches_the_loss(tokenizers: Tokenizers, tmp_path: Path) -> None:
@@ -156,5 +296,6 @@ def test_another_tokenizer_under_a_resumed_run_is_refused(tokenizers: Tokenizers
     task.on_load_checkpoint(saved)
     other = Tokenizer.train(["something else entirely"] * 9, config=TokenizerConfig(kind="bpe", vocabulary_size=300))
     task.tokenizers = Tokenizers(other, other)
-    with pytest.raises(CheckpointError, match="the tokenizer differs"):
+    said = r"(?s)differs from what.*the source model is another one.*the target model"
+    with pytest.raises(CheckpointError, match=said):
         task.on_load_checkpoint(saved)

@@ -1,5 +1,6 @@
 """`translate`: as many lines out as in, whatever stands in them; tested with a translator that turns words round."""
 
+import errno
 import gzip
 import io
 import json
@@ -7,49 +8,57 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nmt.cli import decoding
+from nmt.cli import decoding, guidance, output, resume
 from nmt.cli.lines import decode_lines
 from nmt.cli.translate import main
 from nmt.config.search import SearchConfig
 from nmt.errors import DataError
+from nmt.inference.copying import Kind
+from nmt.inference.guidance import UNGUIDED, Guidance
+from nmt.inference.translation import TranslatedHypothesis, Translation
+from nmt.inference.windows import Source
+from nmt.metrics.pairwise import Utility
 
 
 class Reverser:
-    """Stands in for Translator: `one two` becomes `two one`; reads two lines ahead."""
+    """Stands in for Translator: `one two` becomes `two one`, two lines at a time, `two one!` is the second best."""
 
-    search = SearchConfig(beam_size=3, length_penalty=0.9)
+    search = SearchConfig(beam_size=3, length_penalty=0.9, batch_sentences=2)
 
     def __init__(self) -> None:
         self.used: SearchConfig | None = None
+        self.guidance = UNGUIDED
 
-    def translate_stream(self, lines: Iterable[str], *, search: SearchConfig, n_best: int = 1) -> Iterator[Any]:
-        self.used = search
-        source = iter(lines)
-        while window := list(islice(source, 2)):
-            for line in window:
-                text = " ".join(reversed(line.split(" ")))
-                hypotheses = [
-                    SimpleNamespace(text=text + "!" * rank, score=-rank, log_probability=-2.0 * rank, finished=True)
-                    for rank in range(n_best if line.strip() else 0)
-                ]
-                yield SimpleNamespace(source=line, text=text if line.strip() else "", hypotheses=hypotheses)
+    def translate(
+        self, sentences: Sequence[Source], *, search: SearchConfig, n_best: int, guidance: Guidance, **_: Any
+    ) -> list[Translation]:
+        self.used, self.guidance = search, guidance
+        return [self.turn_round(source, n_best) for source in sentences]
+
+    def turn_round(self, source: Source, n_best: int = 1) -> Translation:
+        text = source.prefix + " ".join(reversed(source.text.split(" ")))
+        hypotheses = [
+            TranslatedHypothesis(text + "!" * rank, -rank, -2.0 * rank, ("x",), (-2.0 * rank,), (), "cut" not in text)
+            for rank in range(n_best if source.text.strip() else 0)
+        ]
+        return Translation(source.text, tuple(hypotheses))
 
 
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reverser:
     """The stand-in, loaded from whatever checkpoint; the working folder is empty but for a `run` folder."""
     stand_in = Reverser()
-    monkeypatch.setattr(decoding, "load_translator", lambda path, *, device, threads: stand_in)
+    monkeypatch.setattr(decoding, "load_translator", lambda paths, *, device, threads, precision: stand_in)
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
     return stand_in
@@ -108,8 +117,8 @@ def test_as_many_lines_out_as_in(translator: Reverser, lines: list[str]) -> None
 
 
 def test_a_model_that_spells_line_feeds_still_writes_one_line(translator: Reverser, monkeypatch: Any) -> None:
-    spelled = SimpleNamespace(source="", text="one\ntwo\r", hypotheses=[])
-    monkeypatch.setattr(translator, "translate_stream", lambda lines, **_: (spelled for _ in lines))
+    spelled = TranslatedHypothesis("one\ntwo\r", 0.0, 0.0, (), (), (), True)
+    monkeypatch.setattr(translator, "turn_round", lambda source, _: Translation("", (spelled,)))
     assert translate_bytes(b"a\nb\n") == b"one two \none two \n"
 
 
@@ -125,7 +134,10 @@ def test_invalid_utf8_names_file_line_and_byte(translator: Reverser, capsys: pyt
 
 @pytest.mark.parametrize(
     ("content", "advice"),
-    [(gzip.compress(b"Hallo\n", mtime=0), "gzipped; unpack it"), ("Hallo\n".encode("utf-16"), "UTF-16; convert it")],
+    [
+        (gzip.compress(b"Hallo\n" * 9, mtime=0)[:-9], "in.de: the gzip archive is damaged or cut off"),
+        ("Hallo\n".encode("utf-16"), "UTF-16; convert it"),
+    ],
 )
 def test_a_file_that_is_no_text_is_called_what_it_is(
     translator: Reverser, capsys: pytest.CaptureFixture[str], content: bytes, advice: str
@@ -133,6 +145,10 @@ def test_a_file_that_is_no_text_is_called_what_it_is(
     Path("in.de").write_bytes(content)
     assert translate("--input", "in.de", "--output", "out.en") == 1
     assert advice in capsys.readouterr().err
+
+
+def test_a_gzipped_file_is_read_as_what_it_holds(translator: Reverser) -> None:
+    assert translate_bytes(gzip.compress("\ufeffa b\r\nc\n".encode())) == b"b a\nc\n"
 
 
 def test_invalid_utf8_can_be_replaced(translator: Reverser) -> None:
@@ -143,9 +159,10 @@ def test_options_unset_are_those_of_the_checkpoint(translator: Reverser) -> None
     translate_bytes(b"a\n")
     assert translator.used == translator.search
     translate_bytes(b"a\n", "--beam-size", "7", "--max-length", "5", "--coverage-penalty", "0.2")
-    assert translator.used == SearchConfig(beam_size=7, length_penalty=0.9, max_length=5, coverage_penalty=0.2)
+    changed = {"beam_size": 7, "max_length": 5, "coverage_penalty": 0.2}
+    assert translator.used == translator.search.model_copy(update=changed)
     translate_bytes(b"a\n", "--length-penalty", "0")  # zero is a value, not "unset"
-    assert translator.used == SearchConfig(beam_size=3, length_penalty=0.0)
+    assert translator.used == translator.search.model_copy(update={"length_penalty": 0.0})
 
 
 @pytest.mark.parametrize(
@@ -155,10 +172,24 @@ def test_options_unset_are_those_of_the_checkpoint(translator: Reverser) -> None
         (("--length-penalty", "-1"), 2, r"--length-penalty -1.0: "),
         (("--beam-size", "0", "--batch-sentences", "0"), 2, r"--beam-size 0: .*\n.*--batch-sentences 0: "),
         (("--threads", "0"), 2, r"--threads 0: must be from 1 to 1024"),
-        (("--n-best", "2"), 2, r"--n-best 2 needs --format jsonl"),
+        (("--n-best", "2"), 2, r"--n-best 2 needs --format nbest or jsonl"),
         (("--n-best", "0", "--format", "jsonl"), 2, r"--n-best 0: must be at least 1"),
         (("--n-best", "4", "--format", "jsonl"), 2, r"--n-best 4: more than the beam holds \(3\)"),
         (("--input", "gone.de"), 1, r"gone.de: no such file"),
+        (("--checkpoint", "run", "gone"), 1, r"gone: no such run folder or checkpoint"),
+        (("--top-k", "5"), 2, r"--top-k: of no effect without --sampling"),
+        (("--top-p", "1.5", "--sampling"), 2, r"--top-p 1.5: "),
+        (("--split-tokens", "3"), 2, r"--split-tokens 3: "),
+        (("--alignment", "soft"), 2, r"--alignment soft needs --format jsonl"),
+        (("--devices", "0"), 2, r"--devices 0: must be from 1"),
+        (("--resume",), 2, r"--resume needs --input FILE and --output FILE"),
+        (("--interactive", "--input", "in.de"), 2, r"--interactive asks and answers here"),
+        (("--prefix", "a", "--prefix-file", "in.de"), 2, r"--prefix and --prefix-file: give one"),
+        (("--prefix-file", "gone"), 1, r"gone: no such file"),
+        (("--glossary", "in.de"), 1, r"in.de:1: a line is SOURCE, a tab, TARGET; this one has 1 columns"),
+        (("--copy", "urls,dates"), 2, r"'dates' is none of all, urls, numbers"),
+        (("--candidates", "5"), 2, r"--candidates 5: of no effect without --mbr"),
+        (("--mbr", "--candidates", "1"), 2, r"--candidates 1: must be from 2"),
         (("--input", "run"), 1, r"run: is a folder"),
         (("--output", "run"), 1, r"run: is a folder"),
         (("--output", "no/where.en"), 1, r"no/where.en: the folder no does not exist"),
@@ -182,23 +213,32 @@ def test_jsonl_holds_the_candidates(translator: Reverser) -> None:
     assert rows[0]["source"] == "a b"
     assert rows[0]["translation"] == "b a"
     assert [hypothesis["text"] for hypothesis in rows[0]["hypotheses"]] == ["b a", "b a!"]
-    assert rows[0]["hypotheses"][1] == {"text": "b a!", "score": -1, "log_probability": -2.0, "finished": True}
-    assert rows[1] == {"source": "", "translation": "", "hypotheses": []}
+    assert rows[0]["hypotheses"][1] == {
+        "text": "b a!",
+        "score": -1,
+        "log_probability": -2.0,
+        "finished": True,
+        "tokens": ["x"],
+        "token_log_probabilities": [-2.0],
+        "alignment": [],
+    }
+    assert rows[1] == {"source": "", "translation": "", "source_tokens": [], "parts": 1, "hypotheses": []}
 
 
 def test_ctrl_c_leaves_whole_lines_and_says_where(
     translator: Reverser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(lines: Iterable[str], **_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(source="", text="done", hypotheses=[])
-        raise KeyboardInterrupt
+    def interrupted(source: Source, n_best: int) -> Translation:
+        if source.text == "c":
+            raise KeyboardInterrupt
+        return Reverser.turn_round(translator, source)
 
-    monkeypatch.setattr(translator, "translate_stream", interrupted)
-    Path("in.de").write_text("a\nb\n")
+    monkeypatch.setattr(translator, "turn_round", interrupted)
+    Path("in.de").write_text("done a\nb\nc\n")
     Path("out.en").write_text("an earlier result\n")
     assert translate("--input", "in.de", "--output", "out.en") == 130
     assert Path("out.en").read_text() == "an earlier result\n"
-    assert Path("out.en.partial").read_text() == "done\n"
+    assert Path("out.en.partial").read_text() == "a done\nb\n"
     assert "out.en.partial" in capsys.readouterr().err
 
 
@@ -228,7 +268,7 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 from test_translate_cli import Reverser
 from nmt.cli import decoding, translate
-decoding.load_translator = lambda path, *, device, threads: Reverser()
+decoding.load_translator = lambda paths, *, device, threads, precision: Reverser()
 raise SystemExit(translate.main(["--checkpoint", "."]))
 """
 
@@ -265,8 +305,8 @@ def test_no_output_overwrites_what_is_read(
     checkpoint, source = tmp_path / "model.ckpt", tmp_path / "out.partial"
     checkpoint.write_text("weights")
     source.write_text("one\ntwo\n")
-    for output in (checkpoint, tmp_path / "out"):
-        arguments = ["--checkpoint", str(checkpoint), "--input", str(source), "--output", str(output)]
+    for target in (checkpoint, tmp_path / "out"):
+        arguments = ["--checkpoint", str(checkpoint), "--input", str(source), "--output", str(target)]
         assert main(arguments) == 1
         assert "would overwrite" in capsys.readouterr().err
     assert checkpoint.read_text() == "weights"
@@ -283,3 +323,146 @@ def test_an_output_that_is_a_pipe_stays_one(translator: Reverser, tmp_path: Path
     assert os.read(reader, 99).count(b"\n") == 1
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_nbest_has_every_candidate_under_its_number_from_zero(translator: Reverser) -> None:
+    output = translate_bytes(b"a b\n\nc\n", "--format", "nbest", "--n-best", "2").decode()
+    assert output == (
+        "0 ||| b a ||| 0.000000\n0 ||| b a! ||| -1.000000\n1 |||  ||| 0.000000\n"
+        "2 ||| c ||| 0.000000\n2 ||| c! ||| -1.000000\n"
+    )
+
+
+def test_what_the_maximum_length_cut_is_counted_and_named(
+    translator: Reverser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translate_bytes(b"a\ncut b\nc\ncut d\n")
+    assert "warning: 2 translations of lines 2, 4 reached the maximum length" in capsys.readouterr().err
+    translate_bytes(b"cut\n" * 30)
+    assert "30 translations of lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … reached" in capsys.readouterr().err
+    translate_bytes(b"a\n")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_term_of_the_glossary_that_is_lacking_is_named(translator: Reverser, capsys: Any) -> None:
+    Path("terms").write_text("b\ta\n")
+    translate_bytes(b"a b\nb c\nd\n", "--glossary", "terms")
+    assert "warning: 1 translation of line 2 came out without a term" in capsys.readouterr().err
+
+
+def test_prefixes_come_from_the_option_or_line_by_line(translator: Reverser, capsys: Any) -> None:
+    assert translate_bytes(b"a b\nc\n", "--prefix", "X ") == b"X b a\nX c\n"
+    Path("prefixes").write_text("1\n\n3\n")
+    assert translate_bytes(b"a\nb\nc\n", "--prefix-file", "prefixes") == b"1a\nb\n3c\n"
+    for lines in (2, 4):
+        Path("in.de").write_text("a\n" * lines)
+        assert translate("--input", "in.de", "--output", "out.en", "--prefix-file", "prefixes") == 1
+        assert f"ends after line {min(lines, 3)}" in capsys.readouterr().err
+        assert len(Path("out.en.partial").read_text().splitlines()) == min(lines, 3)
+
+
+def test_a_glossary_copies_and_the_vote_reach_the_translator(translator: Reverser) -> None:
+    Path("terms").write_bytes("\ufeffHund\tdog\r\n\nKatze \t cat\n".encode())
+    translate_bytes(b"a\n", "--glossary", "terms", "--copy", "urls,numbers", "--mbr", "--candidates", "7")
+    assert translator.guidance.glossary is not None
+    assert set(translator.guidance.glossary) == {("Hund", "dog"), ("Katze", "cat")}
+    assert replace(translator.guidance, glossary=None) == Guidance(None, ("urls", "numbers"), "chrf", 7)
+    assert get_args(Kind) == guidance.KINDS and get_args(Utility) == guidance.UTILITIES
+
+
+def typed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="latin-1"))
+
+
+def test_interactive_answers_every_line_and_knows_commands(
+    translator: Reverser, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    typed("schön b\r\n:help\n:gone\n\n:-)\n:quit\nnever\n", monkeypatch)
+    assert translate("--interactive") == 0
+    output = capfd.readouterr().out.split("\n")
+    assert output[0] == "b schön"
+    assert ":quit" in output[3]
+    assert "no command :gone" in output[4]
+    assert output[5:] == ["", ":-)", ""]
+
+
+def leave_partial(partial: bytes, *arguments: str) -> Path:
+    """Like a run of in.de that was killed when it had written `partial`; where it kept what it was made of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resume, "write_sidecar", lambda path, about: kept.update(about))
+        kept: dict[str, Any] = {}
+        assert translate("--input", "in.de", "--output", "out.en", *arguments) == 0
+    Path("out.en").unlink()
+    Path("out.en.partial").write_bytes(partial)
+    resume.write_sidecar(Path("out.en.partial"), kept)
+    return Path("out.en.partial.json")
+
+
+def resume_after(partial: bytes, content: bytes, *arguments: str) -> int:
+    Path("in.de").write_bytes(content)
+    leave_partial(partial, *arguments)
+    return translate("--input", "in.de", "--output", "out.en", *arguments, "--resume")
+
+
+@pytest.mark.parametrize("partial", [b"", b"1\n", b"1\n2\n3\n4", b"1\n2\n3\n", b"1\n2\n3\n4\n5\n6\n7\n"])
+def test_resuming_writes_what_is_missing_and_nothing_twice(translator: Reverser, partial: bytes) -> None:
+    content = b"".join(b"%d\n" % number for number in range(1, 8))
+    assert resume_after(partial, content) == 0
+    assert Path("out.en").read_bytes() == content
+    assert sorted(path.name for path in Path().iterdir()) == ["in.de", "out.en", "run"]
+
+
+@pytest.mark.parametrize("rows", range(7))
+@pytest.mark.parametrize("torn", [b"", b"1 |", b"2 ||| c ||"])
+def test_an_nbest_list_is_resumed_at_a_whole_line(translator: Reverser, rows: int, torn: bytes) -> None:
+    content, options = b"a\nb\nc\n", ("--format", "nbest", "--n-best", "2")
+    whole = translate_bytes(content, *options)
+    assert resume_after(b"".join(whole.splitlines(keepends=True)[:rows]) + torn, content, *options) == 0
+    assert Path("out.en").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--beam-size", "4"), r"search.beam_size 3, now 4"),
+        (("--format", "jsonl"), r"format text, now jsonl"),
+        (("--input", "other.de"), r"another input"),
+        (("--checkpoint", "other.ckpt"), r"another checkpoint"),
+    ],
+)
+def test_other_input_or_options_are_not_resumed(
+    translator: Reverser, capsys: pytest.CaptureFixture[str], change: tuple[str, ...], message: str
+) -> None:
+    Path("other.de").write_text("x\n")
+    Path("other.ckpt").write_text("x")
+    Path("in.de").write_text("1\n2\n")
+    about = leave_partial(b"1\n")
+    assert translate("--input", "in.de", "--output", "out.en", *change, "--resume") == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert Path("out.en.partial").read_bytes() == b"1\n"
+    about.unlink()
+    assert translate("--input", "in.de", "--output", "out.en", "--resume") == 2
+    assert "out.en.partial.json, which says how out.en.partial was made, is missing" in capsys.readouterr().err
+    Path("out.en.partial").unlink()
+    assert translate("--input", "in.de", "--output", "out.en", "--resume") == 0  # nothing there: from the start
+    assert Path("out.en").read_bytes() == b"1\n2\n"
+
+
+def test_a_full_disk_leaves_whole_lines(translator: Reverser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a row had been written when the disk was full."""
+    path = Path("full")
+    with path.open("wb", buffering=0) as stream:
+        write = output._whole_line_writer(stream)
+        write("one")
+
+        class Full(io.FileIO):
+            def write(self, data: Any) -> int:
+                if self.tell() > 4:
+                    raise OSError(errno.ENOSPC, "no space")
+                return super().write(bytes(data)[:2])
+
+        with Full("full", "r+b") as small:
+            small.seek(4)
+            with pytest.raises(OSError, match="no space"):
+                output._whole_line_writer(small)("two")
+    assert path.read_bytes() == b"one\n"

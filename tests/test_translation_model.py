@@ -8,7 +8,6 @@ import torch
 from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
 from nmt.models.build import build_translation
-from nmt.models.rollout import mix_inputs
 from nmt.models.translation import TranslationModel
 
 CONFIGURATIONS = {
@@ -101,7 +100,7 @@ def test_two_and_three_way_tying_share_memory_and_save_parameters() -> None:
 def test_impossible_combinations_are_named() -> None:
     with pytest.raises(ConfigError, match="one vocabulary, but the source has 30 pieces and the target 31"):
         build(vocabulary=(30, 31), tie_embeddings="all")
-    with pytest.raises(ConfigError, match=r"'dot' needs the encoder's outputs \(24\) to be as wide .* \(12\)"):
+    with pytest.raises(ValueError, match=r"'dot' needs the encoder's outputs \(24\) to be as wide .* \(12\)"):
         build(attention="dot", encoder_layers=1)
 
 
@@ -137,28 +136,3 @@ def test_dropout_only_while_training(input_feeding: bool, variational: bool, rec
     arguments = batch()
     assert not torch.allclose(model(*arguments), model(*arguments))
     assert torch.equal(model.eval()(*arguments), plain.eval()(*arguments))
-
-
-def test_full_teacher_forcing_is_reading_the_target() -> None:
-    model = build()
-    source, lengths, target = batch()
-    assert mix_inputs(model, target, model.encode(source, lengths), teacher_forcing=1.0) is target
-
-
-def test_no_teacher_forcing_feeds_the_best_word_of_the_pass_before() -> None:
-    model = build().eval()
-    source, lengths, target = batch()
-    mixed = mix_inputs(model, target, model.encode(source, lengths), teacher_forcing=0.0)
-    assert mixed[:, 0].equal(target[:, 0])  # <s> stays
-    assert mixed[:, 1:].equal(model(source, lengths, target)[:, :-1].argmax(-1))
-
-
-def test_half_the_inputs_are_the_truth_at_a_ratio_of_one_half() -> None:
-    model = build().eval()
-    torch.manual_seed(0)
-    source, lengths = torch.randint(4, 30, (64, 5)), torch.full((64,), 5)
-    target = torch.randint(4, 30, (64, 40))
-    memory = model.encode(source, lengths)
-    wrong = mix_inputs(model, target, memory, teacher_forcing=0.0)[:, 1:] != target[:, 1:]
-    kept = (mix_inputs(model, target, memory, teacher_forcing=0.5)[:, 1:] == target[:, 1:])[wrong]
-    assert 0.45 < kept.float().mean() < 0.55

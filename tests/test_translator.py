@@ -1,16 +1,25 @@
 """The object that ships: lines in, as many out, in order, whatever the batch; it re-scores to what the model says."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from tiny_checkpoint import tiny_checkpoint, write_tiny_checkpoint
 
+from nmt.checkpoint import write_checkpoint
 from nmt.config.data import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError
+from nmt.errors import CheckpointError, ConfigError, TranslationError
+from nmt.inference.decoding import Request
+from nmt.inference.splitting import join_parts, split_sentences
 from nmt.inference.stepper import DecoderStepper
 from nmt.inference.translator import Translator
+from nmt.inference.windows import Source
 from nmt.models.build import build_translation
+from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
 from nmt.search.stepper import Stepper
+from nmt.text.normalize import normalize
 from nmt.text.tokenizer import END, START, Tokenizer, Tokenizers
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
@@ -24,7 +33,8 @@ def translator() -> Translator:
     config = ModelConfig.model_validate({"embedding_size": 16, "hidden_size": 16, "initialization": {"scale": 1.0}})
     size = tokenizer.vocabulary_size
     model = build_translation(config, size, size).eval()
-    return Translator(model, Tokenizers(tokenizer, tokenizer), search=SearchConfig(beam_size=3, batch_sentences=2))
+    search = SearchConfig(beam_size=3, batch_sentences=2, max_length=16)
+    return Translator(model, Tokenizers(tokenizer, tokenizer), search=search)
 
 
 def test_as_many_results_as_lines_in_order_and_empty_stays_empty(translator: Translator) -> None:
@@ -51,14 +61,14 @@ def test_a_stream_gives_what_a_list_gives_and_answers_before_its_end(translator:
 
     def lines() -> object:
         nonlocal asked
-        for sentence in SENTENCES * 9:
+        for sentence in SENTENCES * 4:
             asked += 1
             yield sentence
 
     stream = translator.translate_stream(lines())
     first = next(stream)
     assert asked == 2  # one batch was read, no more
-    assert [r.text for r in [first, *stream]] == [r.text for r in translator.translate(SENTENCES * 9)]
+    assert [r.text for r in [first, *stream]] == [r.text for r in translator.translate(SENTENCES * 4)]
 
 
 def test_the_score_is_what_the_model_says_of_the_hypothesis(translator: Translator) -> None:
@@ -89,6 +99,116 @@ def test_attention_has_a_row_a_piece_and_a_column_a_source_piece(translator: Tra
 def test_more_candidates_than_beams_cannot_be_had(translator: Translator) -> None:
     with pytest.raises(ConfigError, match=r"n_best \(4\) is more than beam_size \(3\)"):
         translator.translate(["ein Hund"], n_best=4)
+
+
+LONG = "Ein Hund läuft. Zwei Hunde laufen schnell! Eine Katze schläft ein? Ein Hund, eine Katze."
+
+
+def test_a_long_line_is_the_translations_of_its_sentences(translator: Translator) -> None:
+    search = translator.search.model_copy(update={"split_tokens": 20})
+    lines = ["ein Hund", LONG, "läuft"]
+    before, long, after = translator.translate(lines, search=search, n_best=3, attention=True)
+    parts = translator.translate(split_sentences(LONG), search=search, n_best=3, attention=True)
+    assert long.parts == len(parts) == 4 and before.parts == after.parts == 1
+    assert long.source == LONG and (before, after) != (None, None)
+    assert long.source_pieces == tuple(piece for part in parts for piece in part.source_pieces)
+    for rank, hypothesis in enumerate(long.hypotheses):
+        pieces = [part.hypotheses[rank] for part in parts]
+        assert hypothesis.text == join_parts([piece.text for piece in pieces])
+        assert hypothesis.score == pytest.approx(sum(piece.score for piece in pieces))
+        assert hypothesis.log_probability == pytest.approx(sum(hypothesis.token_log_probabilities), abs=1e-4)
+        assert hypothesis.finished == all(piece.finished for piece in pieces)
+        assert hypothesis.attention is not None
+        assert hypothesis.attention.shape == (len(hypothesis.pieces), len(long.source_pieces))
+        looked = [piece.attention.argmax(1) for piece in pieces if piece.attention is not None]
+        begins = [sum(len(part.source_pieces) for part in parts[:place]) for place in range(len(parts))]
+        expected = [int(position) + begin for one, begin in zip(looked, begins, strict=True) for position in one]
+        assert list(hypothesis.alignment) == expected == hypothesis.attention.argmax(1).tolist()
+    scores = [hypothesis.score for hypothesis in long.hypotheses]
+    assert scores == sorted(scores, reverse=True) and len(scores) == 3
+
+
+def test_no_part_of_a_long_line_is_lost_or_too_long(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of 20,000 characters without a stop, a space or a mercy, and one of many sentences."""
+    asked: list[Request] = []
+
+    def decode(_: object, requests: list[Request], *__: object, **___: object) -> list[list[Hypothesis]]:
+        asked.extend(requests)
+        return [[EMPTY_HYPOTHESIS] for _ in requests]
+
+    monkeypatch.setattr("nmt.inference.translator.decode_batch", decode)
+    for line in ("HundKatze" * 2222, f"{LONG} " * 200, "x, " * 5000, "\u200b" * 9000 + LONG):
+        asked.clear()
+        (result,) = translator.translate([line])
+        ids = [i for request in sorted(asked, key=lambda request: request.number) for i in request.source]
+        said = "".join(translator.tokenizers.source.decode(ids).split())
+        assert said == "".join(normalize(line, "nfc").split())
+        assert max(len(request.source) for request in asked) <= translator.search.split_tokens
+        assert len({request.number for request in asked}) == len(asked) == result.parts
+
+
+def test_a_prefix_begins_the_first_part_only(translator: Translator) -> None:
+    search = translator.search.model_copy(update={"split_tokens": 20})
+    short, long, free = translator.translate([Source("Hund", "two d"), Source(LONG, "two d"), "Hund"], search=search)
+    assert short.text.startswith("two d") and long.text.startswith("two d")
+    assert free.text == translator.translate(["Hund"])[0].text
+    parts = translator.translate(split_sentences(LONG)[1:], search=search)
+    assert long.text.endswith(join_parts([part.text for part in parts]))
+
+
+@pytest.mark.parametrize("update", [{"sampling": True, "seed": 7}, {}])
+def test_a_line_is_the_same_in_any_window(translator: Translator, update: dict[str, object]) -> None:
+    """What is drawn depends on the number of the line; so windows may be dealt to anyone."""
+    search = translator.search.model_copy(update={**update, "split_tokens": 20})
+    lines = ["ein Hund", "ein Hund", LONG, *SENTENCES]
+    together = [result.text for result in translator.translate(lines, search=search)]
+    apart = [
+        result.text
+        for first in range(0, len(lines), 2)
+        for result in translator.translate(lines[first : first + 2], search=search, first=first + 1)
+    ]
+    assert apart == together
+    assert (together[0] != together[1]) == bool(update)
+
+
+def test_memory_that_does_not_suffice_names_the_line(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object, requests: list[Request], *__: object, **___: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("nmt.inference.translator.decode_batch", fails)
+    with pytest.raises(TranslationError, match="line 5: memory does not suffice .* lower --batch-tokens"):
+        translator.translate(["Hund", "", "zwei Hunde laufen schnell"], first=3)
+
+
+def test_batches_are_bounded_by_their_padded_tokens(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def decode(_: object, requests: list[Request], *__: object, **___: object) -> list[list[Hypothesis]]:
+        sizes.append((len(requests), max(len(request.source) + 1 for request in requests)))
+        return [[EMPTY_HYPOTHESIS] for _ in requests]
+
+    monkeypatch.setattr("nmt.inference.translator.decode_batch", decode)
+    search = SearchConfig(batch_sentences=50, batch_tokens=40)
+    translator.translate(["Hund " * number for number in range(1, 31)], search=search)
+    assert all(count * longest <= 40 or count == 1 for count, longest in sizes)
+    assert max(count for count, _ in sizes) > 3
+
+
+def test_several_checkpoints_vote_and_must_fit_together(tmp_path: Path) -> None:
+    paths = [write_tiny_checkpoint(tmp_path / f"{seed}.ckpt", seed=seed) for seed in (1, 2)]
+    both, one, other = (Translator.from_checkpoint(given) for given in (paths, paths[0], [paths[1]]))
+    assert len(both.models) == 2 and both.search == one.search
+    said = [translator.translate(["Hund"])[0].hypotheses[0].log_probability for translator in (both, one, other)]
+    assert len(set(said)) == 3
+    twice = Translator.from_checkpoint([paths[0], paths[0]]).translate(["Hund"])[0].hypotheses[0]
+    assert twice.log_probability == pytest.approx(said[1], abs=1e-4)
+    other_vocabulary = write_tiny_checkpoint(tmp_path / "more.ckpt", vocabulary_size=290)
+    with pytest.raises(CheckpointError, match=r"1\.ckpt and .*more\.ckpt: different source tokenizers \(300 .* 290"):
+        Translator.from_checkpoint([paths[0], other_vocabulary])
+    nfkc = tmp_path / "nfkc.ckpt"
+    write_checkpoint(nfkc, tiny_checkpoint(normalization="nfkc"))
+    with pytest.raises(CheckpointError, match="normalization nfc and nfkc"):
+        Translator.from_checkpoint([paths[0], nfkc])
 
 
 def test_unknown_devices_are_named() -> None:

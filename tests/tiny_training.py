@@ -55,12 +55,13 @@ class Loader:
 class Task(lightning.LightningModule):
     """Learns to say a sentence backwards, badly, with noise from three generators; `pause` slows each step down."""
 
-    def __init__(self, pause: float = 0.0) -> None:
+    def __init__(self, pause: float = 0.0, rate: float = 0.05) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, 8)
         self.output = nn.Linear(8, VOCABULARY)
         self.dropout = nn.Dropout(0.3)
         self.pause = pause
+        self.rate = rate
         self.validation_samples: list[Sample] = []
         self.weights_at_epoch_end: Tensor | None = None
 
@@ -93,7 +94,7 @@ class Task(lightning.LightningModule):
         ]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=0.05)
+        return torch.optim.Adam(self.parameters(), lr=self.rate)
 
 
 def tiny_config(**train: Any) -> Config:
@@ -101,12 +102,14 @@ def tiny_config(**train: Any) -> Config:
     return Config.model_validate({"train": given})
 
 
-def fit(folder: Path, config: Config, *, validate: bool = True, pause: float = 0.0, **trainer: Any) -> Task:
+def fit(
+    folder: Path, config: Config, *, validate: bool = True, pause: float = 0.0, rate: float = 0.05, **trainer: Any
+) -> Task:
     """Train in the folder as fit.py does, going on from its newest checkpoint."""
     quiet_lightning()
     torch.manual_seed(1)
     numpy.random.seed(1)
-    task = Task(pause=pause)
+    task = Task(pause=pause, rate=rate)
     train = config.train
     with RunFolder(folder, config, command=["nmt"]) as run:
         loggers = build_loggers(config.logger, run)

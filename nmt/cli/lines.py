@@ -4,12 +4,16 @@
 in real text; one of them would shift every later line against its translation.
 """
 
+import gzip
+import io
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal, cast
 
 from nmt.errors import DataError
 
+GZIP_MAGIC: Final = b"\x1f\x8b"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 LINE_BREAKS: Final = {ord("\n"): " ", ord("\r"): " "}
 
@@ -20,9 +24,9 @@ def decode_lines(
     """Raw lines, each but the last ending in a line feed → text without line ends, one for one, as they come.
 
     A byte order mark at the very beginning and carriage returns at line ends go. `name` stands for the file in the
-    DataError that tells where a byte is not UTF-8; "replace" puts U+FFFD there instead.
+    DataError that tells where a byte is not UTF-8, or a gzip archive damaged; "replace" puts U+FFFD there instead.
     """
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_whole(lines, name), start=1):
         content = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).removesuffix(b"\n").rstrip(b"\r")
         try:
             yield content.decode("utf-8")
@@ -35,10 +39,25 @@ def decode_lines(
             yield content.decode("utf-8", errors="replace")
 
 
+def unpacked(stream: BinaryIO) -> BinaryIO:
+    """The stream, or what it holds if it is gzipped (its first bytes decide); a keyboard is not asked."""
+    if isinstance(stream, io.BufferedReader) and not stream.isatty() and stream.peek(2)[:2] == GZIP_MAGIC:
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    return stream
+
+
+def _whole(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
+    number = 0
+    try:
+        for line in lines:
+            yield line
+            number += 1
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: the gzip archive is damaged or cut off after line {number}: {error}") from None
+
+
 def _way_out(first_line: bytes) -> str:
     """What to do about a file that begins like this."""
-    if first_line.startswith(b"\x1f\x8b"):
-        return "the file is gzipped; unpack it first (zcat)"
     if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "the file is UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"
     return "convert the file first (iconv -f LATIN1 -t UTF-8, if it is that)"
@@ -46,9 +65,14 @@ def _way_out(first_line: bytes) -> str:
 
 def read_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "error") -> list[str]:
     """All lines of a file; a last line without a line feed counts. Raises DataError as `require_file` does."""
+    return list(stream_lines(path, on_invalid_utf8=on_invalid_utf8))
+
+
+def stream_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "error") -> Iterator[str]:
+    """`read_lines`, one after the other."""
     require_file(path)
     with path.open("rb") as stream:
-        return list(decode_lines(stream, name=str(path), on_invalid_utf8=on_invalid_utf8))
+        yield from decode_lines(unpacked(stream), name=str(path), on_invalid_utf8=on_invalid_utf8)
 
 
 def require_file(path: Path) -> None:

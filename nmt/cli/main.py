@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "train": "train a model from a configuration and sentence pairs",
     "translate": "translate a text file, one sentence a line",
     "evaluate": "score translations: BLEU, chrF and TER, with signatures",
+    "score": "log-probability and perplexity of given translations",
     "tokenizer": "train a SentencePiece model by itself, and use it on text",
     "demo-text": "write the embedded corpus as text files",
 }

@@ -1,17 +1,15 @@
 """`tokenizer`: train a SentencePiece model by itself, and turn lines into pieces and back."""
 
 import argparse
-import gzip
 import re
 import sys
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
-from nmt.cli.lines import decode_lines, require_file
-from nmt.cli.translate import check_output
+from nmt.cli.lines import decode_lines, require_file, stream_lines
+from nmt.cli.output import check_output
 from nmt.errors import ConfigError, DataError, NMTError
 from nmt.files import atomic_write
 
@@ -31,17 +29,11 @@ FORMS: Final = ("nfc", "nfkc", "none")
 
 def parser() -> argparse.ArgumentParser:
     """The options of all three."""
-    options = argparse.ArgumentParser(
-        prog="tokenizer",
-        description="SentencePiece models: train, encode, decode.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    options = Parser("tokenizer", description="SentencePiece models: train, encode, decode.", examples=EXAMPLES)
     actions = options.add_subparsers(dest="action", required=True, metavar="train|encode|decode")
-    _add_train_options(actions.add_parser("train", help="learn a vocabulary from text files", allow_abbrev=False))
+    _add_train_options(actions.add_parser("train", help="learn a vocabulary from text files"))
     for name, text in (("encode", "lines → pieces, separated by spaces"), ("decode", "pieces → lines")):
-        action = actions.add_parser(name, help=text, allow_abbrev=False)
+        action = actions.add_parser(name, help=text)
         action.add_argument("--model", type=Path, required=True, metavar="FILE")
         action.add_argument("--normalization", choices=FORMS, default="nfc", help="as it was trained (default: nfc)")
         action.add_argument("--ids", action="store_true", help="numbers in place of pieces")
@@ -105,22 +97,11 @@ def _train(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, inputs=arguments.input)
     from nmt.text.tokenizer import Tokenizer
 
-    lines = (line for path in arguments.input for line in _lines(path))
+    lines = (line for path in arguments.input for line in stream_lines(path))
     tokenizer = Tokenizer.train(lines, config=config, seed=arguments.seed)
     atomic_write(arguments.output, tokenizer.model)
     print(f"{arguments.output}: {tokenizer.vocabulary_size} pieces ({config.kind})", file=sys.stderr)
     return 0
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a text file, gzipped or not. Raises DataError for bytes that are not UTF-8, or a damaged archive."""
-    from nmt.data.text_files import open_bytes
-
-    try:
-        with open_bytes(str(path)) as stream:
-            yield from decode_lines(stream, name=str(path))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: the gzip archive is damaged or cut off: {error}") from None
 
 
 def _encode(tokenizer: "Tokenizer", line: str, as_ids: bool) -> str:

@@ -8,8 +8,9 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Final
 
+from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
 from nmt.config.find import available_configs, describe
 from nmt.errors import ConfigError, DataError, NMTError
@@ -44,21 +45,10 @@ SECTIONS: Final = """any option of the configuration, as --section.option VALUE:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Never:
-        raise ConfigError(f"{message}; see train --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """The options that are not the configuration's."""
-    options = _Parser(
-        prog="train",
-        usage="train --config NAME_OR_FILE [--run-dir DIR] [--section.option VALUE ...]",
-        description="Train a translation model.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
+    options = Parser("train", description="Train a translation model.", add_help=False)
+    options.usage = "train --config NAME_OR_FILE [--run-dir DIR] [--section.option VALUE ...]"
     options.add_argument("--config", metavar="NAME_OR_FILE", help="a name below, a YAML file, or a run's folder")
     options.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="where the run is kept, and resumed (default: runs/NAME-TIME)"
@@ -92,13 +82,16 @@ def run(argv: list[str]) -> int:
     if arguments.config is None:
         raise ConfigError(f"--config is needed: {', '.join(available_configs()) or 'a YAML file'}; see train --help")
     from nmt.config.load import dump_yaml, load_config
+    from nmt.config.schema import check_validation
 
     config = load_config(arguments.config, overrides)
     if arguments.print_config:
         print(dump_yaml(config), end="")
         return 0
+    check_validation(config)
     check_files(config)
     _check_run_dir(arguments.run_dir)
+    _check_start(config.train.initialize_from, arguments.run_dir)
     from nmt.training.fit import train
 
     train(config, run_dir=arguments.run_dir, resume=not arguments.no_resume)
@@ -115,6 +108,10 @@ def check_files(config: "Config") -> None:
     languages = Languages(config.data.source, config.data.target)
     problems = []
     for name in ("train", "validation", "test"):
+        try:
+            open_sources(getattr(config.data, name), languages)
+        except NMTError as error:  # one that is given twice; what is wrong with each by itself comes below
+            problems.append(f"data.{name}: {error}")
         for source in getattr(config.data, name):
             try:
                 for reader, _ in open_sources([source], languages):
@@ -133,11 +130,14 @@ def check_files(config: "Config") -> None:
 
 
 def _missing(reader: "Reader") -> list[DataError]:
-    """The files that a reader will want and not find; what it reads from elsewhere has none."""
+    """The files that a reader will want and not find, or what else it will not be able to read."""
+    from nmt.data.sources import Demo
     from nmt.data.tables import JsonLines, Parquet, TabSeparated
     from nmt.data.text_files import ParallelText, missing_file
 
     files: tuple[str, ...] = ()
+    if isinstance(reader, Demo):
+        reader.check()
     if isinstance(reader, ParallelText):
         files = (reader.source_file, reader.target_file)
     elif isinstance(reader, (TabSeparated, JsonLines, Parquet)):
@@ -156,6 +156,13 @@ def _check_run_dir(run_dir: Path | None) -> None:
         raise ConfigError(f"--run-dir {run_dir}: {place} is a file, not a folder")
     if not os.access(place, os.W_OK):
         raise ConfigError(f"--run-dir {run_dir}: permission to write into {place} is denied")
+
+
+def _check_start(start: str | None, run_dir: Path | None) -> None:
+    """Raise DataError where a new run has nothing to begin with; one that goes on does not need it any more."""
+    goes_on = run_dir is not None and any(run_dir.glob("checkpoints/*.ckpt"))
+    if start is not None and not goes_on and not os.path.exists(start):
+        raise DataError(f"train.initialize_from: {start}: no such file or run folder")
 
 
 def _check_own_options(options: argparse.ArgumentParser, overrides: list[str]) -> None:

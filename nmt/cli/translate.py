@@ -1,196 +1,211 @@
 """`translate`: as many lines out as lines in, streamed, in memory that does not grow with the file."""
 
 import argparse
-import fcntl
-import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from nmt.cli import decoding
+from nmt import __version__
+from nmt.cli import decoding, resume
 from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
-from nmt.cli.lines import decode_lines, one_line, require_file
-from nmt.errors import ConfigError, DataError
+from nmt.cli.guidance import add_guidance_options, read_wishes
+from nmt.cli.job import Job
+from nmt.cli.lines import require_file, unpacked
+from nmt.cli.output import check_stream_output, destination, is_device, partial_file
+from nmt.cli.parallel import Alone, Crew, processes
+from nmt.cli.ranks import ranks, started_by_torchrun
+from nmt.cli.rows import ALIGNMENTS, FORMATS, Remarks, Row
+from nmt.cli.sources import answers_at_once, read_sources
+from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.config.search import SearchConfig
-    from nmt.inference.translator import Translation, Translator
+    from nmt.inference.windows import Source
 
 EXAMPLES: Final = """examples:
   python scripts/translate.py --checkpoint runs/demo --input input.de --output output.en --beam-size 5
   echo "Der alte Mann schläft." | python scripts/translate.py --checkpoint runs/demo
-  python scripts/translate.py --checkpoint runs/demo --input input.de --format jsonl --n-best 3
+  python scripts/translate.py --checkpoint runs/demo --interactive
+  python scripts/translate.py --checkpoint runs/a runs/b --input input.de --format jsonl --n-best 3
+  python scripts/translate.py --checkpoint runs/demo --input big.de --output big.en --devices 4 --resume
+  torchrun --nproc-per-node 4 scripts/translate.py --checkpoint runs/demo --input big.de --output big.en
 
-One sentence a line, UTF-8. Line n of the output translates line n of the input; an empty line stays empty.
+One sentence a line, UTF-8, also gzipped. Line n of the output translates line n of the input; an empty one stays empty.
+A line longer than the model can take is split into sentences, which are translated one by one and joined again.
 """
+MOST_DEVICES: Final = 1024
 
 
 def parser() -> argparse.ArgumentParser:
     """All options of the command."""
     options = Parser("translate", description="Translate a text file, one sentence a line.", examples=EXAMPLES)
     options.add_argument(
-        "--checkpoint", type=Path, required=True, metavar="PATH", help="a run's folder or a checkpoint"
+        "--checkpoint",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="a run's folder or a checkpoint; several vote on every token",
     )
     options.add_argument("--input", default="-", metavar="FILE", help="source text (default: -, standard input)")
     options.add_argument("--output", default="-", metavar="FILE", help="translations (default: -, standard output)")
-    options.add_argument("--format", choices=("text", "jsonl"), default="text", help="jsonl adds scores and candidates")
-    options.add_argument("--n-best", type=int, default=1, metavar="N", help="candidates a line, for --format jsonl")
+    options.add_argument(
+        "--resume", action="store_true", help="go on where an interrupted run of the same command stopped"
+    )
+    options.add_argument("--interactive", action="store_true", help="a prompt; every line is answered at once")
+    options.add_argument(
+        "--format", choices=tuple(FORMATS), default="text", help="nbest: NUMBER ||| TEXT ||| SCORE; jsonl: everything"
+    )
+    options.add_argument("--n-best", type=int, default=1, metavar="N", help="candidates a line, for nbest and jsonl")
+    options.add_argument(
+        "--alignment", choices=ALIGNMENTS, help="in jsonl: pairs of tokens (hard, default) or all weights (soft)"
+    )
     options.add_argument(
         "--on-invalid-utf8", choices=("error", "replace"), default="error", help="stop, or put U+FFFD (default: error)"
     )
+    add_guidance_options(options)
     decoding.add_search_options(options)
-    decoding.add_device_options(options)
+    group = decoding.add_device_options(options)
+    group.add_argument(
+        "--precision", choices=("auto", "32", "bf16", "int8"), default="32", help="of the weights (default: 32)"
+    )
+    group.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="processes, each with a GPU if there are any"
+    )
     return options
 
 
 def run(argv: list[str]) -> int:
     """Translate; everything that can be wrong with the arguments is said before torch is imported."""
     arguments = parser().parse_args(argv)
-    overrides = decoding.search_overrides(arguments)
     _check(arguments)
-    translator = decoding.load_translator(arguments.checkpoint, device=arguments.device, threads=arguments.threads)
-    search = decoding.with_overrides(translator.search, overrides)
-    if arguments.n_best > search.beam_size:
-        raise ConfigError(
-            f"--n-best {arguments.n_best}: more than the beam holds ({search.beam_size}); raise --beam-size"
-        )
+    job = _job(arguments)
     with ExitStack() as stack:
-        source: BinaryIO = sys.stdin.buffer
-        if arguments.input != "-":
-            source = stack.enter_context(open(arguments.input, "rb"))
-        name = "standard input" if arguments.input == "-" else arguments.input
-        write = stack.enter_context(_destination(arguments.output))
-        lines = decode_lines(source, name=name, on_invalid_utf8=arguments.on_invalid_utf8)
-        translations = _translate(translator, lines, search=search, n_best=arguments.n_best, at_once=source.isatty())
-        for translation in _with_progress(translations, arguments):
-            write(_json(translation) if arguments.format == "jsonl" else one_line(translation.text))
+        crew = _crew(stack, job, arguments.devices)
+        about = _about(arguments, job, crew) if crew.leader and _is_resumable(arguments) else None
+        progress = crew.agree(lambda: _progress(arguments, about))
+        rows = _rows(crew, read_sources(stack, arguments), skip=progress.lines, at_once=answers_at_once(arguments))
+        if not crew.leader:
+            for _ in rows:
+                pass
+            return 0
+        write = stack.enter_context(destination(arguments.output, about=about, keep=progress.size))
+        remarks = Remarks()
+        for number, row in enumerate(_with_bar(rows, arguments, done=progress.lines), start=progress.lines + 1):
+            write(row.text)
+            remarks.note(number, row)
+    remarks.warn()
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    decoding.require_checkpoint(arguments.checkpoint)
+def _job(arguments: argparse.Namespace) -> Job:
+    """What is to be done, its numbers checked."""
+    overrides = decoding.search_overrides(arguments)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best}: must be at least 1")
     if arguments.n_best > 1 and arguments.format == "text":
-        raise ConfigError(f"--n-best {arguments.n_best} needs --format jsonl; text holds one translation a line")
-    if arguments.input != "-":
-        require_file(Path(arguments.input))
-    if arguments.output != "-":
-        output, inputs = (
-            Path(arguments.output),
-            [Path(arguments.input), *decoding.checkpoint_files(arguments.checkpoint)],
+        raise ConfigError(
+            f"--n-best {arguments.n_best} needs --format nbest or jsonl; text holds one translation a line"
         )
-        check_output(output, inputs=inputs)
-        if not _is_device(output):
-            check_output(_partial(output), inputs=inputs)
+    if arguments.alignment and arguments.format != "jsonl":
+        raise ConfigError(f"--alignment {arguments.alignment} needs --format jsonl")
+    if not 1 <= arguments.devices <= MOST_DEVICES:
+        raise ConfigError(f"--devices {arguments.devices}: must be from 1 to {MOST_DEVICES}")
+    return Job(
+        checkpoints=tuple(arguments.checkpoint),
+        overrides=overrides,
+        n_best=arguments.n_best,
+        format=arguments.format,
+        alignment=arguments.alignment or ("hard" if arguments.format == "jsonl" else "none"),
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+        wishes=read_wishes(arguments),
+    )
 
 
-def check_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
-    """Raise DataError where no file can be written at `path`, or where it would overwrite one of `inputs`."""
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; name the output file")
-    if _is_device(path):
-        return
-    if not path.absolute().parent.is_dir():
-        raise DataError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise DataError(f"{path}: permission to write into {path.parent} is denied")
-    if path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
-        raise DataError(f"{path}: would overwrite the input; name another output file")
+def _check(arguments: argparse.Namespace) -> None:
+    """What can be known of files, and of options that do not go together."""
+    if arguments.interactive and (arguments.input, arguments.output, arguments.devices) != ("-", "-", 1):
+        raise ConfigError("--interactive asks and answers here; leave out --input, --output and --devices")
+    if started_by_torchrun() and (arguments.input == "-" or arguments.devices > 1):
+        raise ConfigError("under torchrun every rank reads the input: give --input FILE, and no --devices")
+    if arguments.resume and not _is_resumable(arguments):
+        raise ConfigError("--resume needs --input FILE and --output FILE; a pipe cannot be read again")
+    files = [Path(arguments.input)] if arguments.input != "-" else []
+    files += [file for file in (arguments.prefix_file, arguments.glossary) if file]
+    for file in files:
+        require_file(file)
+    for path in arguments.checkpoint:
+        decoding.require_checkpoint(path)
+        files += decoding.checkpoint_files(path)
+    check_stream_output(arguments.output, inputs=files)
 
 
-def _translate(
-    translator: "Translator", lines: Iterator[str], *, search: "SearchConfig", n_best: int, at_once: bool
-) -> Iterator["Translation"]:
-    """Batches of lines as they come; from a keyboard (`at_once`) every line by itself, so that it is answered."""
-    if not at_once:
-        yield from translator.translate_stream(lines, search=search, n_best=n_best)
-        return
-    for line in lines:
-        yield from translator.translate_stream([line], search=search, n_best=n_best)
+def _is_resumable(arguments: argparse.Namespace) -> bool:
+    output = Path(arguments.output)
+    return arguments.output != "-" and not is_device(output) and Path(arguments.input).is_file()
 
 
-@contextmanager
-def _destination(output: str) -> Iterator[Callable[[str], None]]:
-    """A function that writes one line, at once.
-
-    A file is written under the name FILE.partial and takes its own name when it is whole; what was done before an
-    error or Ctrl-C stays in FILE.partial, every line of it valid. A device is written straight into.
-    """
-    if output == "-":
-        yield _line_writer(sys.stdout.buffer)
-        return
-    if _is_device(Path(output)):
-        with open(output, "wb") as stream:
-            yield _line_writer(stream)
-        return
-    partial = _partial(Path(output))
-    with partial.open("wb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(f"{partial}: another process is writing it; name another output file") from None
-        try:
-            yield _line_writer(stream)
-        except BaseException:
-            print(f"translate: stopped; the lines done so far are in {partial}", file=sys.stderr)
-            raise
-    os.replace(partial, Path(output).resolve())
+def _crew(stack: ExitStack, job: Job, devices: int) -> Crew:
+    """Who translates; checkpoints are read here, and errors in them told."""
+    if started_by_torchrun():
+        return stack.enter_context(ranks(job))
+    if devices > 1:
+        return stack.enter_context(processes(job, devices))
+    return Alone(job.load())
 
 
-def _partial(output: Path) -> Path:
-    """Where the lines of `output` stand until it is whole."""
-    return output.with_name(f"{output.name}.partial")
+def _about(arguments: argparse.Namespace, job: Job, crew: Crew) -> dict[str, Any]:
+    """Everything that decides what is written, for --resume to compare."""
+    checkpoints = [file for path in job.checkpoints for file in decoding.checkpoint_files(path)[:1]]
+    files = {"prefix-file": arguments.prefix_file, "glossary": arguments.glossary}
+    named = ("format", "n_best", "prefix", "on_invalid_utf8", "mbr", "candidates", "precision")
+    return {
+        "version": __version__,
+        "checkpoint": resume.fingerprint(checkpoints),
+        "input": resume.fingerprint([Path(arguments.input)]),
+        **{name: resume.fingerprint([path]) for name, path in files.items() if path is not None},
+        **{name: getattr(arguments, name) for name in named},
+        "alignment": job.alignment,
+        "copy": ",".join(job.wishes.copy),
+        "search": crew.search.model_dump(mode="json"),
+    }
 
 
-def _is_device(path: Path) -> bool:
-    """Whether there is something at `path` that is neither a file nor a folder, and must not be replaced by one."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def _progress(arguments: argparse.Namespace, about: dict[str, Any] | None) -> resume.Progress:
+    if not arguments.resume or about is None:
+        return resume.Progress()
+    return resume.earlier_progress(partial_file(Path(arguments.output)), about, numbered=arguments.format == "nbest")
 
 
-def _line_writer(stream: BinaryIO) -> Callable[[str], None]:
-    def write(text: str) -> None:
-        stream.write(text.encode("utf-8") + b"\n")
-        stream.flush()  # a reader of the pipe sees a translation when it is there
+def _rows(crew: Crew, sources: Iterable["Source"], *, skip: int, at_once: bool) -> Iterator[Row]:
+    """The row of every line after the first `skip`."""
+    from nmt.inference.windows import windows
 
-    return write
+    cut = windows(sources, crew.search.batch_sentences, at_once=at_once)
+    wanted = (window for window in cut if window.first + len(window.lines) - 1 > skip)
+    for window, rows in crew.answers(wanted):
+        yield from islice(rows, max(0, skip - window.first + 1), None)
 
 
-def _with_progress(translations: Iterator["Translation"], arguments: argparse.Namespace) -> Iterable["Translation"]:
-    """A bar on a terminal, unless the translations themselves go there."""
-    if not sys.stderr.isatty() or (arguments.output == "-" and sys.stdout.isatty()):
-        return translations
+def _with_bar(rows: Iterator[Row], arguments: argparse.Namespace, *, done: int) -> Iterable[Row]:
+    """A progress bar on a terminal, unless the translations themselves go there."""
+    if not sys.stderr.isatty() or arguments.interactive or (arguments.output == "-" and sys.stdout.isatty()):
+        return rows
     from tqdm import tqdm
 
     path = Path(arguments.input)
     total = _count_lines(path) if arguments.input != "-" and path.is_file() else None
-    return tqdm(translations, total=total, unit=" lines", dynamic_ncols=True)
+    return tqdm(rows, total=total, initial=done, unit=" lines", dynamic_ncols=True)
 
 
 def _count_lines(path: Path) -> int:
     with path.open("rb") as stream:
-        return sum(1 for _ in stream)
-
-
-def _json(translation: "Translation") -> str:
-    value: dict[str, Any] = {
-        "source": translation.source,
-        "translation": translation.text,
-        "hypotheses": [
-            {
-                "text": hypothesis.text,
-                "score": hypothesis.score,
-                "log_probability": hypothesis.log_probability,
-                "finished": hypothesis.finished,
-            }
-            for hypothesis in translation.hypotheses
-        ],
-    }
-    return json.dumps(value, ensure_ascii=False)
+        return sum(1 for _ in unpacked(stream))
 
 
 main = guarded(run)

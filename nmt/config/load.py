@@ -145,6 +145,8 @@ def _parse(text: str, option: Option | None) -> Value:
 
 def _leaves(key: Key, value: Value, *, merge: bool) -> Iterator[tuple[Key, Value]]:
     """`--model {hidden_size: 8, dropout: {input: 0}}` sets two options and leaves the rest of the section alone."""
+    if merge:
+        value = _spelled_out(key, value)
     if merge and isinstance(value, dict) and value:
         for name, below in value.items():
             place = (*key, name)
@@ -153,14 +155,21 @@ def _leaves(key: Key, value: Value, *, merge: bool) -> Iterator[tuple[Key, Value
         yield key, value
 
 
+def _spelled_out(key: Key, value: Value) -> Value:
+    """What `value` stands for in the place of a section: {kind: constant, start: 0.8} for a teacher forcing of 0.8."""
+    here = section(".".join(map(str, key)))
+    return value if here is None else here.spelled_out(value)
+
+
 def _set(values: dict[str, Value], places: dict[Key, str], key: Key, value: Value) -> None:
     """Set one option. Where the file has a value above it, nothing: validation will say that it is no section."""
     holder: Any = values
-    for part in key[:-1]:
+    for depth, part in enumerate(key[:-1], start=1):
         if not isinstance(holder.get(part), dict):
-            if part in holder and holder[part] is not None:
+            above = _spelled_out(key[:depth], holder.get(part))
+            if above is not None and not isinstance(above, dict):
                 return
-            holder[part] = {}
+            holder[part] = above or {}
         holder = holder[part]
     holder[key[-1]] = value
     for below in [place for place in places if place[: len(key)] == key]:

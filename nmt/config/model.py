@@ -64,3 +64,14 @@ class ModelConfig(Frozen):
             both, all_layers = self.bidirectional_layers, self.encoder_layers
             raise ValueError(f"bidirectional_layers ({both}) is more than encoder_layers ({all_layers})")
         return self
+
+    @model_validator(mode="after")
+    def _dot_product_is_possible(self) -> Self:
+        both_ways = self.bidirectional_layers == self.encoder_layers
+        memory = 2 * (self.bidirectional_size or self.hidden_size) if both_ways else self.hidden_size
+        if self.attention in ("dot", "scaled_dot") and memory != self.hidden_size:
+            raise ValueError(
+                f"attention '{self.attention}' needs the encoder's outputs ({memory}) to be as wide as the decoder's"
+                f" ({self.hidden_size}); use 'general', or more encoder_layers than bidirectional_layers"
+            )
+        return self

@@ -79,7 +79,8 @@ def _complaint(problem: dict[str, Any], key: Key) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         below = section(dotted(key))
         names = ", ".join(f"{dotted(key)}.{name}" for name in below.model_fields) if below else "path: ..."
-        return f"is a section ({names}), {got}"
+        number = "a number or " if below is not None and below.spelled_out(1.0) != 1.0 else ""
+        return f"is {number}a section ({names}), {got}"
     if kind == "missing":
         return "must be given"
     if kind == "value_error":

@@ -13,6 +13,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.config.training import TrainConfig
 from nmt.config.values import Frozen, NonNegative
+from nmt.errors import ConfigError
 
 LoggerKind = Literal["wandb", "csv", "tensorboard", "none"]
 
@@ -37,7 +38,30 @@ class Config(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _one_tokenizer(self) -> Self:
+        given = self.tokenizer.model or self.tokenizer.source_model
+        if self.train.initialize_from is not None and given is not None:
+            raise ValueError("train.initialize_from brings its own tokenizer; leave tokenizer.model and others out")
+        return self
+
+    @model_validator(mode="after")
     def _a_stream_has_no_end(self) -> Self:
         if self.data.streaming and self.train.max_steps is None and self.train.max_minutes is None:
             raise ValueError("data.streaming has no epochs to count; give train.max_steps or train.max_minutes")
         return self
+
+
+def check_validation(config: Config) -> None:
+    """Raise ConfigError where options wait for scores that nothing will measure.
+
+    No validator, so that a checkpoint of such a run still loads.
+    """
+    train = config.train
+    waiting = {
+        f"train.patience {train.patience}": train.patience > 0,
+        "train.schedule.kind 'plateau'": train.schedule.kind == "plateau",
+        f"train.average_checkpoints {train.average_checkpoints}": train.average_checkpoints > 1,
+    }
+    if not config.data.validation and any(waiting.values()):
+        named = ", ".join(option for option, waits in waiting.items() if waits)
+        raise ConfigError(f"{named}: needs data.validation, by whose score it decides; give --data.validation DIR/val")

@@ -1,6 +1,6 @@
 """How a model is trained: optimiser, schedule, limits, devices."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -40,7 +40,80 @@ class ScheduleConfig(Frozen):
     patience: NonNegative = Field(default=2, description="plateau: validations without a better score before a decay")
 
 
+class TeacherForcingConfig(Frozen):
+    """How many of the decoder's inputs are the truth over a run, and what stands in the places of the others.
+
+    A plain number is a constant ratio: `teacher_forcing: 0.8`.
+    """
+
+    kind: Literal["constant", "linear", "exponential", "inverse_sigmoid"] = "constant"
+    start: Number = Field(default=1.0, ge=0.0, le=1.0, description="ratio of true inputs at first; 1 = all, and free")
+    end: Number = Field(default=0.0, ge=0.0, le=1.0, description="ratio that the decay goes to; not for constant")
+    unit: Literal["step", "epoch"] = Field(default="step", description="what warmup, length and k count")
+    warmup: NonNegative = Field(default=0, description="units at `start` before the decay begins")
+    length: Number | None = Field(
+        default=None, gt=0.0, description="units of the decay: all of a linear one, all but 1 % or less of the others"
+    )
+    k: Number | None = Field(
+        default=None, gt=0.0, description="instead of length: exponential k^i (k < 1), inverse_sigmoid k/(k+exp(i/k))"
+    )
+    coin: Literal["token", "sentence", "batch"] = Field(default="token", description="what is true or not as a whole")
+    feedback: Literal["argmax", "sample", "gumbel"] = Field(
+        default="argmax", description="the word fed back: the best, a draw, or the best after Gumbel noise"
+    )
+    temperature: Number = Field(default=1.0, gt=0.0, le=100.0, description="sample and gumbel: below 1 more careful")
+    top_k: NonNegative = Field(default=0, description="sample and gumbel: among the best N words only; 0 = all")
+    method: Literal["parallel", "rollout", "loop"] = Field(
+        default="parallel",
+        description="whole passes | steps without gradient, then a pass | steps with gradient (slow)",
+    )
+    passes: Count = Field(default=1, le=100, description="parallel: passes before the one that is trained")
+
+    @classmethod
+    def spelled_out(cls, value: Any) -> Any:
+        """0.8 → a constant ratio of 0.8."""
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return {"kind": "constant", "start": value} if plain else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_number(cls, value: Any) -> Any:
+        return cls.spelled_out(value)
+
+    @model_validator(mode="after")
+    def _decay_is_given(self) -> Self:
+        if self.kind == "linear" and self.length is None:
+            raise ValueError(f"kind 'linear' needs length, the {self.unit}s from start to end")
+        if self.kind in ("exponential", "inverse_sigmoid") and (self.length is None) == (self.k is None):
+            raise ValueError(f"kind '{self.kind}' needs length (in {self.unit}s) or k, one of them")
+        if self.kind == "exponential" and self.k is not None and self.k >= 1.0:
+            raise ValueError(f"k must be below 1 for kind 'exponential', got {self.k}")
+        if self.kind == "inverse_sigmoid" and self.k is not None and self.k < 1.0:
+            raise ValueError(f"k must be at least 1 for kind 'inverse_sigmoid', got {self.k}")
+        return self
+
+
+class RiskConfig(Frozen):
+    """Fine-tuning on the expected GLEU of what the model itself says, mixed with the likelihood (GNMT, section 5.2)."""
+
+    samples: NonNegative = Field(
+        default=0, le=1000, description="translations drawn of each sentence; 0 = plain training; the paper has 15"
+    )
+    likelihood_weight: Number = Field(
+        default=0.017, ge=0.0, description="α of the likelihood beside a reward of 0 to 1"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_baseline(self) -> Self:
+        if self.samples == 1:
+            raise ValueError("samples must be 0 or at least 2: a draw is weighed against the others of its sentence")
+        return self
+
+
 class TrainConfig(Frozen):
+    initialize_from: str | None = Field(
+        default=None, description="run folder or checkpoint: begin with its weights and tokenizer, to fine-tune it"
+    )
     max_steps: Count | None = None
     max_epochs: Count | None = None
     max_minutes: Number | None = Field(default=None, gt=0.0)
@@ -48,11 +121,18 @@ class TrainConfig(Frozen):
     schedule: ScheduleConfig = ScheduleConfig()
     label_smoothing: Probability = 0.1
     clip_norm: Number = Field(default=1.0, ge=0.0, description="of the gradient of the mean loss per token; 0 = never")
-    accumulate: Count = Field(default=1, description="batches per optimiser step, normalised by their tokens")
-    precision: Literal["auto", "32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast here")
-    teacher_forcing: Number = Field(
-        default=1.0, ge=0.0, le=1.0, description="share of decoder inputs that are the truth"
+    skip_nonfinite: NonNegative = Field(
+        default=10, description="steps in a row whose loss or gradient is not finite that are skipped; one more ends it"
     )
+    accumulate: Count = Field(default=1, description="batches per optimiser step, normalised by their tokens")
+    precision: Literal["auto", "32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where it is measured to be faster; 32: exact, without TF32 too"
+    )
+    products: Literal["auto", "torch", "onednn"] = Field(
+        default="auto", description="what multiplies float32 matrices on a CPU; auto: oneDNN where measured faster"
+    )
+    teacher_forcing: TeacherForcingConfig = TeacherForcingConfig()
+    risk: RiskConfig = RiskConfig()
     ema_decay: Probability = Field(default=0.0, description="exponential moving average of the weights; 0 = off")
     average_checkpoints: NonNegative = Field(
         default=0, description="average the best N checkpoints at the end; 0 = off"
@@ -72,7 +152,9 @@ class TrainConfig(Frozen):
     devices: Count = 1
     num_nodes: Count = 1
     strategy: str = "auto"
-    threads: NonNegative = Field(default=0, description="CPU threads for the matrix products; 0 = torch's default")
+    threads: NonNegative = Field(
+        default=0, description="CPU threads of the matrix products; 0 = all where measured faster than one, else one"
+    )
 
     @model_validator(mode="after")
     def _ends(self) -> Self:

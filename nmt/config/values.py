@@ -1,6 +1,6 @@
 """What every section of a configuration is made of: the strict kinds of values and the frozen base."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,3 +16,8 @@ class Frozen(BaseModel):
     """Base of every section: unknown keys are errors, values do not change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def spelled_out(cls, value: Any) -> Any:
+        """What a plain value in the place of this section stands for; by default nothing, so that it is an error."""
+        return value

@@ -176,10 +176,11 @@ class EncodedCorpus:
         return str(self._origin_of_row(self._table_rows([index])[0]))
 
     def _table_rows(self, indices: Sequence[int]) -> list[int]:
-        checked = np.arange(len(self))[
-            np.asarray(indices, dtype=np.int64)
-        ]  # negative counts from the end, beyond is an error
-        return [int(row) for row in (checked if self._rows is None else self._rows[checked])]
+        asked = np.asarray(indices, dtype=np.int64)
+        rows = np.where(asked < 0, asked + len(self), asked)
+        if ((rows < 0) | (rows >= len(self))).any():
+            raise IndexError(f"pair {asked[(rows < 0) | (rows >= len(self))][0]} of a corpus of {len(self)}")
+        return [int(row) for row in (rows if self._rows is None else self._rows[rows])]
 
     def _origin_of_row(self, row: int) -> Origin:
         stored = self._table[row]

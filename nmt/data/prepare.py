@@ -7,20 +7,21 @@
 Names of files are not part of a key: a corpus that moves stays prepared.
 """
 
+import functools
 import hashlib
 import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
 from nmt.data.cache import Cache, cache_key
 from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, EncodedCorpus
 from nmt.data.pairs import Languages
-from nmt.data.sources import WeightedReader, open_sources
+from nmt.data.sources import WeightedReader, contents, open_sources, size_of
 from nmt.data.store import read_all, stored_texts, write_pairs, write_tokens
 from nmt.data.stream import StreamedCorpus, interleave
 from nmt.errors import DataError
@@ -37,6 +38,14 @@ class Corpora(NamedTuple):
     tests: dict[str, EncodedCorpus]
     tokenizers: Tokenizers
     report: CleaningReport
+    contents: dict[str, "Content"]  # of train, validation and test
+
+
+class Content(TypedDict):
+    """What stood in the files when they were read, as plain data, to tell a changed corpus by."""
+
+    files: dict[str, str]  # hash of each
+    pairs: int | None  # that are used; None for a stream
 
 
 class PreparedPairs(NamedTuple):
@@ -45,15 +54,19 @@ class PreparedPairs(NamedTuple):
     directory: Path
     key: str
     readers: list[WeightedReader]
+    files: dict[str, str]  # and their hashes
 
 
-def prepare_corpora(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1) -> Corpora:
+def prepare_corpora(
+    data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1, tokenizers: Tokenizers | None = None
+) -> Corpora:
     """Training, validation and test corpora ready to be batched, and the tokenizers they were encoded with.
 
-    A tokenizer that is not given is trained on the cleaned training text alone. Any number of processes may call this
-    at once: one prepares, the others wait. Raises `DataError` for corpora that cannot be read or hold nothing.
+    A tokenizer that is not given, here or in a file, is trained on the cleaned training text alone. Any number of
+    processes may call this at once: one prepares, the others wait. Raises `DataError` for corpora that cannot be read
+    or hold nothing.
     """
-    return _Preparation(data, tokenizer, seed).corpora()
+    return _Preparation(data, tokenizer, seed, tokenizers).corpora()
 
 
 def train_tokenizers(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1) -> Tokenizers:
@@ -64,7 +77,10 @@ def train_tokenizers(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int 
 class _Preparation:
     """The steps for one configuration."""
 
-    def __init__(self, data: DataConfig, tokenizer: TokenizerConfig, seed: int) -> None:
+    def __init__(
+        self, data: DataConfig, tokenizer: TokenizerConfig, seed: int, tokenizers: Tokenizers | None = None
+    ) -> None:
+        self.given = tokenizers
         self.data = data
         self.config = tokenizer
         self.seed = seed
@@ -82,27 +98,34 @@ class _Preparation:
         tokenizers = self.tokenizers()
         report: CleaningReport
         train: EncodedCorpus | StreamedCorpus
+        contents: dict[str, Content] = {}
         if self.data.streaming:
             report = CleaningReport()
             train = self.stream(tokenizers, report)
+            sizes = [size_of(reader) for reader, _ in train.readers]
+            contents["train"] = Content(files=_together(sizes), pairs=None)
         else:
             train, report = self.train_corpus(tokenizers)
-        return Corpora(
-            train,
-            None if validation is None else self.encoded(validation, tokenizers),
-            {name: self.encoded(pairs, tokenizers) for name, pairs in tests.items() if pairs is not None},
-            tokenizers,
-            report,
-        )
+            contents["train"] = Content(files=self.train_pairs.files, pairs=len(train))
+        held_out = {"validation": validation} | {f"test {name}": pairs for name, pairs in tests.items()}
+        encoded = {name: self.encoded(pairs, tokenizers) for name, pairs in held_out.items() if pairs is not None}
+        for name, pairs in held_out.items():
+            if pairs is not None:
+                contents[name] = Content(files=pairs.files, pairs=len(encoded[name]))
+        read = encoded.pop("validation", None)
+        named = {name.removeprefix("test "): corpus for name, corpus in encoded.items()}
+        return Corpora(train, read, named, tokenizers, report, contents)
 
+    @functools.cached_property
     def train_pairs(self) -> PreparedPairs:
-        """The cleaned training text."""
+        """The cleaned training text; its files are read once to tell whether they have changed."""
         readers = open_sources(self.data.train, self.languages)
+        fingerprints = [reader.fingerprint() for reader, _ in readers]
         cleaning = self.data.cleaning
         held_out = open_sources(self._held_out_sources(), self.languages)
         key = cache_key(
             step="training pairs",
-            content=[reader.fingerprint() for reader, _ in readers],
+            content=fingerprints,
             cleaning=cleaning.model_dump(mode="json", exclude={"max_tokens"}),
             normalization=self.config.normalization,
             held_out=sorted(reader.fingerprint() for reader, _ in held_out),
@@ -118,14 +141,15 @@ class _Preparation:
                 raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
             (directory / REPORT_FILE).write_text(json.dumps(report.to_dict()), encoding="utf-8")
 
-        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers)
+        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers, _files(readers, fingerprints))
 
     def held_out_pairs(self, sources: Sequence[CorpusSource]) -> PreparedPairs | None:
         """The whole text of validation or test."""
         if not sources:
             return None
         readers = open_sources(sources, self.languages)
-        key = cache_key(step="held-out pairs", content=[reader.fingerprint() for reader, _ in readers])
+        fingerprints = [reader.fingerprint() for reader, _ in readers]
+        key = cache_key(step="held-out pairs", content=fingerprints)
 
         def build(directory: Path) -> None:
             pairs = verify(read_all(readers, "reading held-out pairs"))
@@ -134,7 +158,7 @@ class _Preparation:
                 raise DataError(f"{', '.join(source.path for source in sources)}: holds no pair")
             write_pairs(itertools.chain([first], pairs), readers, directory)
 
-        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers)
+        return PreparedPairs(self.cache.entry("pairs", key, build), key, readers, _files(readers, fingerprints))
 
     def held_out_hashes(self) -> frozenset[int]:
         """The pairs that training must not see."""
@@ -148,7 +172,9 @@ class _Preparation:
         return (*self.data.validation, *self.data.test) if self.data.cleaning.drop_test_leakage else ()
 
     def tokenizers(self) -> Tokenizers:
-        """Those given as files, else those trained on the corpus."""
+        """Those given, as they are or as files, else those trained on the corpus."""
+        if self.given is not None:
+            return self.given
         config = self.config
         if config.model is not None:
             return Tokenizers(*[Tokenizer.from_file(config.model, normalization=config.normalization)] * 2)
@@ -161,7 +187,7 @@ class _Preparation:
             for text in itertools.chain.from_iterable(texts()):
                 digest.update(text.encode() + b"\n")
             return self._trained(texts, digest.hexdigest())
-        pairs = self.train_pairs()
+        pairs = self.train_pairs
         return self._trained(lambda: stored_texts(pairs.directory), pairs.key)
 
     def _trained(self, texts: Callable[[], Iterable[tuple[str, str]]], content: str) -> Tokenizers:
@@ -188,7 +214,7 @@ class _Preparation:
 
     def train_corpus(self, tokenizers: Tokenizers) -> tuple[EncodedCorpus, CleaningReport]:
         """The tokenised training corpus without pairs of too many tokens, and the report that counts those too."""
-        pairs = self.train_pairs()
+        pairs = self.train_pairs
         corpus = self.encoded(pairs, tokenizers, max_tokens=self.data.cleaning.max_tokens)
         report = CleaningReport.from_dict(json.loads((pairs.directory / REPORT_FILE).read_text(encoding="utf-8")))
         for number in range(min(EXAMPLES, len(corpus.too_long))):
@@ -236,6 +262,14 @@ class _Preparation:
             yield pair.source, pair.target
         if report.kept == 0:
             raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
+
+
+def _files(readers: Sequence[WeightedReader], fingerprints: Sequence[str]) -> dict[str, str]:
+    return _together([contents(r, fingerprint) for (r, _), fingerprint in zip(readers, fingerprints, strict=True)])
+
+
+def _together(parts: Iterable[dict[str, str]]) -> dict[str, str]:
+    return {file: content for part in parts for file, content in part.items()}
 
 
 def _names(sources: Sequence[CorpusSource]) -> dict[str, CorpusSource]:

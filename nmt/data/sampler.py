@@ -22,6 +22,7 @@ from nmt.data.corpus import Float64, Int32, Int64
 from nmt.errors import DataError
 
 NOISE = 0.1
+BLOCK = 100_000  # pairs whose lengths are Python integers at a time
 
 
 class BatchBudget(NamedTuple):
@@ -78,6 +79,7 @@ class TokenBudgetSampler:
         self._accumulate = accumulate
         if not len(self._choose(0)):
             raise DataError("the training corpus has no pair to show in an epoch; raise the weights of its sources")
+        self._first_cut: tuple[Int64, Int64] | None = None  # of epoch 0, which is likely to be planned next
         self._batches = self._batches_per_epoch()
         self._current: tuple[int, EpochPlan] | None = None
 
@@ -101,7 +103,8 @@ class TokenBudgetSampler:
     def _make_plan(self, epoch: int) -> EpochPlan:
         rng = self._generator(epoch, "order")
         noise = NOISE
-        pairs, bounds = self._cut(epoch, noise)
+        known, self._first_cut = self._first_cut, None
+        pairs, bounds = known if known is not None and epoch == 0 else self._cut(epoch, noise)
         while len(bounds) > self._batches and noise:  # rare: this noise needs more room than the first epoch's
             noise = noise / 2 if noise > NOISE / 16 else 0.0
             pairs, bounds = self._cut(epoch, noise)
@@ -114,7 +117,8 @@ class TokenBudgetSampler:
 
     def _batches_per_epoch(self) -> int:
         """One number for all epochs, so that schedules and progress bars know it: the first epoch's, and 1 %."""
-        first = len(self._cut(0, NOISE)[1])
+        self._first_cut = self._cut(0, NOISE)
+        first = len(self._first_cut[1])
         batches = max(first + first // 100, len(self._cut(0, 0.0)[1]))
         whole = self.world_size * self._accumulate  # no window of accumulated batches crosses the end of an epoch
         return math.ceil(batches / whole) * whole
@@ -150,19 +154,26 @@ class TokenBudgetSampler:
 
 def cut_batches(source: Int32, target: Int32, budget: BatchBudget) -> Int64:
     """Bounds [batches, 2] of the longest runs of neighbours whose padded size keeps all budgets."""
-    bounds, start, count = [], 0, len(source)
-    while start < count:
-        # Lengths nearly ascend, so about budget / first length pairs fit; looking at a few more costs nothing.
-        room = min(budget.source_tokens // int(source[start]), budget.target_tokens // int(target[start]))
-        window = slice(start, start + max(1, min(budget.sentences, room + 1)))
-        sizes = np.arange(1, len(source[window]) + 1)
-        fits = (np.maximum.accumulate(source[window]) * sizes <= budget.source_tokens) & (
-            np.maximum.accumulate(target[window]) * sizes <= budget.target_tokens
-        )
-        size = len(fits) if fits.all() else max(1, int(np.argmin(fits)))
-        bounds.append((start, start + size))
-        start += size
-    return np.array(bounds, dtype=np.int64).reshape(-1, 2)
+    most_source, most_target, most = budget
+    ends: list[int] = []
+    size = longest_source = longest_target = 0
+    # Plain integers and comparisons: batches are some dozen pairs, and numpy or `max` would cost several times that.
+    for begin in range(0, len(source), BLOCK):
+        lengths = zip(source[begin : begin + BLOCK].tolist(), target[begin : begin + BLOCK].tolist(), strict=True)
+        for position, (source_length, target_length) in enumerate(lengths, start=begin):
+            size += 1
+            if source_length > longest_source:
+                longest_source = source_length
+            if target_length > longest_target:
+                longest_target = target_length
+            over = longest_source * size > most_source or longest_target * size > most_target or size > most
+            if over and size > 1:
+                ends.append(position)
+                size, longest_source, longest_target = 1, source_length, target_length
+    if len(source):
+        ends.append(len(source))
+    cuts = np.array([0, *ends], dtype=np.int64)
+    return np.stack([cuts[:-1], cuts[1:]], axis=1)
 
 
 def _noisy(lengths: Int32, noise: float, rng: np.random.Generator) -> Float64:

@@ -1,6 +1,7 @@
 """From the configuration's list of corpora to sentence pairs, whatever the corpora are kept in."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,20 @@ def _open_source(source: CorpusSource, languages: Languages, *, streaming: bool)
             return [ParallelText(source_file, target_file)]
 
 
+def contents(reader: Reader, fingerprint: str) -> dict[str, str]:
+    """Every file of a reader and what stands for its content, out of `reader.fingerprint()`."""
+    if isinstance(reader, ParallelText):
+        _, source, target = fingerprint.split()
+        return {reader.source_file: source, reader.target_file: target}
+    return {reader.place: fingerprint.split()[-1]}
+
+
+def size_of(reader: Reader) -> dict[str, str]:
+    """The same for a stream, which is not read twice: the sizes of its files; nothing stands for what is no file."""
+    files = (reader.source_file, reader.target_file) if isinstance(reader, ParallelText) else (reader.place,)
+    return {file: f"{os.path.getsize(file)} bytes" if os.path.isfile(file) else "streamed" for file in files}
+
+
 def source_kind(source: CorpusSource) -> str:
     """The kind of a corpus, read off its path where the configuration leaves it open."""
     if source.kind != "auto":
@@ -100,14 +115,22 @@ class Demo:
         code = hashlib.blake2b(b"".join(path.read_bytes() for path in files), digest_size=16).hexdigest()
         return f"demo {self.split} {self.languages.source} {self.languages.target} {code}"
 
-    def pairs(self) -> Iterator[Pair]:
-        from nmt.data.demo import DEMO_LANGUAGES, generate
+    def check(self) -> None:
+        """Raise DataError for a split or a direction there is not."""
+        from nmt.data.demo import DEMO_LANGUAGES, SPLITS
 
+        if self.split not in SPLITS:
+            raise DataError(f"{self.place}: the demo corpus has no split {self.split!r}; it has {', '.join(SPLITS)}")
         if sorted(self.languages) != sorted(DEMO_LANGUAGES):
             raise DataError(
                 f"{self.place}: the embedded corpus is {' and '.join(DEMO_LANGUAGES)}, not {self.languages.source} and "
                 f"{self.languages.target}; set --data.source and --data.target to these two, either way round"
             )
+
+    def pairs(self) -> Iterator[Pair]:
+        from nmt.data.demo import DEMO_LANGUAGES, generate
+
+        self.check()
         source, target = (DEMO_LANGUAGES.index(language) for language in self.languages)
         for number, sides in enumerate(generate(self.split), start=1):
             yield Pair(sides[source], sides[target], Origin(self.place, number))

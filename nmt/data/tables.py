@@ -141,13 +141,30 @@ class Parquet:
                 needed = sorted(names.intersection(wanted)) or sorted(names)
                 number = 0
                 for batch in file.iter_batches(batch_size=10_000, columns=needed):
-                    for row in batch.to_pylist():
+                    for row in _rows(batch, self.path, number):
                         number += 1
                         yield row_pair(row, self.columns, Origin(self.path, number), first=number == 1)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self.path}: not a readable Parquet file ({error})") from error
         if number == 0:
             raise DataError(f"{self.path}: is empty; a corpus needs at least one row")
+
+
+def _rows(batch: Any, path: str, before: int) -> Iterator[dict[str, Any]]:
+    """The rows of a batch that follows `before` others; DataError for text that is not UTF-8: Arrow does not check."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            for number, cell in enumerate(column, start=before + 1):
+                try:
+                    cell.as_py()
+                except UnicodeDecodeError as error:
+                    raise DataError(
+                        f"{path}: row {number:,}, column {name!r} is not UTF-8 ({error.reason}); write the file"
+                        " anew from text that was decoded"
+                    ) from None
+        raise
 
 
 def row_pair(row: Any, columns: Columns, origin: Origin, *, first: bool) -> Pair:

@@ -1,113 +1,195 @@
 """Sentences in, translations out: the object that ships, and the one validation decodes with while training."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from nmt.checkpoint import read_checkpoint
+from nmt.checkpoint import Checkpoint, read_checkpoint
 from nmt.config.search import SearchConfig
-from nmt.errors import CheckpointError, ConfigError
+from nmt.errors import CheckpointError, ConfigError, TranslationError
 from nmt.inference.decoding import Request, decode_batch
+from nmt.inference.guidance import UNGUIDED, Guidance
+from nmt.inference.quantize import Precision, prepare_for_inference
+from nmt.inference.splitting import split_line
+from nmt.inference.translation import TranslatedHypothesis, Translation, join_translations
+from nmt.inference.windows import Source, batches, windows
 from nmt.models.translation import TranslationModel
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.tokenizer import Tokenizers
 
-WINDOW_BATCHES = 16  # lines read ahead by `translate_stream` and sorted by length, in batches
 
+class _Part(NamedTuple):
+    """A line, or one sentence of a long one, ready for the model."""
 
-class TranslatedHypothesis(NamedTuple):
-    """One candidate. `pieces` and the rows of `attention` include `</s>` where the search reached it."""
-
+    line: int  # index among the lines of this call
     text: str
-    score: float  # what candidates are ranked by: log-probability over length penalty, plus coverage penalty
-    log_probability: float
-    pieces: tuple[str, ...]
-    token_log_probabilities: tuple[float, ...]
-    attention: Float[Tensor, "T S"] | None
-    finished: bool  # False where the maximum length cut it
-
-
-class Translation(NamedTuple):
-    """What became of one line: candidates, best first; none for a line without a word."""
-
-    source: str
-    hypotheses: tuple[TranslatedHypothesis, ...]
-    source_pieces: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The best translation, or "" for an empty line."""
-        return self.hypotheses[0].text if self.hypotheses else ""
+    request: Request
 
 
 class Translator:
-    """A model with its tokenizers and its way to search. Changes nothing in the model and keeps nothing of a call."""
+    """Models with their tokenizers and their way to search. Changes nothing in a model and keeps nothing of a call.
 
-    def __init__(self, model: TranslationModel, tokenizers: Tokenizers, *, search: SearchConfig | None = None) -> None:
-        self.model = model
+    Several models vote on every token (`search.ensemble` says how); they share their tokenizers.
+    """
+
+    def __init__(
+        self,
+        models: TranslationModel | Sequence[TranslationModel],
+        tokenizers: Tokenizers,
+        *,
+        search: SearchConfig | None = None,
+    ) -> None:
+        self.models = (models,) if isinstance(models, TranslationModel) else tuple(models)
         self.tokenizers = tokenizers
         self.search = search or SearchConfig()
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> "Translator":
-        """Read a checkpoint file, or the best one of a run's folder.
+    def from_checkpoint(
+        cls,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: Precision = "32",
+    ) -> "Translator":
+        """Read one checkpoint file, or the best one of a run's folder; or several, whose models then vote.
 
-        `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `threads` the CPU threads of torch, whole process. Raises
-        CheckpointError for a file that is missing, damaged or foreign, ConfigError for a device that is not there.
+        `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `threads` the CPU threads of torch, whole process; `precision`
+        that of the weights, `auto` the fastest of this machine. The search is that of the first checkpoint. Raises
+        CheckpointError for a file that is missing, damaged or foreign, or does not go with the first, ConfigError for a
+        device or a precision that is not there.
         """
         if threads:
             torch.set_num_threads(threads)
         place = _device(device)
-        checkpoint = read_checkpoint(path)
-        try:
-            model = checkpoint.build()
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from error
-        return cls(model.to(place), checkpoint.tokenizers, search=checkpoint.config.search)
+        names = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        if not names:
+            raise ConfigError("no checkpoint given; name at least one")
+        checkpoints = [read_checkpoint(name) for name in names]
+        for name, checkpoint in zip(names[1:], checkpoints[1:], strict=True):
+            _check_companion(names[0], checkpoints[0], name, checkpoint)
+        models = []
+        for name, checkpoint in zip(names, checkpoints, strict=True):
+            try:
+                models.append(prepare_for_inference(checkpoint.build().to(place), precision))
+            except CheckpointError as error:
+                raise CheckpointError(f"{name}: {error}") from error
+        return cls(models, checkpoints[0].tokenizers, search=checkpoints[0].config.search)
+
+    @property
+    def model(self) -> TranslationModel:
+        """The model, or the first of several."""
+        return self.models[0]
 
     def translate(
-        self, sentences: Sequence[str], *, search: SearchConfig | None = None, n_best: int = 1, attention: bool = False
+        self,
+        sentences: Sequence[str | Source],
+        *,
+        search: SearchConfig | None = None,
+        n_best: int = 1,
+        attention: bool = False,
+        guidance: Guidance = UNGUIDED,
+        first: int = 1,
     ) -> list[Translation]:
         """Translate sentences in batches of similar length; results in the order given, one for each.
 
-        `n_best` candidates each, at most `search.beam_size`; `attention` keeps where each token looked.
+        `n_best` candidates each, at most `search.beam_size`; `attention` keeps where each token looked. A sentence of
+        more than `search.split_tokens` is split, its parts are translated, and rejoined. `guidance` says what else a
+        translation must be. `first` is the number of the
+        first sentence, which with `search.seed` decides what sampling draws. Raises TranslationError, naming the
+        sentence, where memory does not suffice.
         """
         options = search or self.search
-        if n_best > options.beam_size:
+        if n_best > options.beam_size and not options.sampling:
             raise ConfigError(f"n_best ({n_best}) is more than beam_size ({options.beam_size}); raise beam_size")
-        encoded = self.tokenizers.source.encode_batch(list(sentences))
-        results = [Translation(sentence, ()) for sentence in sentences]
-        order = sorted((i for i, ids in enumerate(encoded) if ids), key=lambda i: -len(encoded[i]))
-        for begin in range(0, len(order), options.batch_sentences):
-            chosen = order[begin : begin + options.batch_sentences]
-            requests = [Request(tuple(encoded[i])) for i in chosen]
-            found = decode_batch([self.model], requests, options, n_best=n_best, attention=attention)
-            for i, hypotheses in zip(chosen, found, strict=True):
-                pieces = (*self.tokenizers.source.pieces(encoded[i]), "</s>")
-                candidates = tuple(self._readable(hypothesis, len(pieces)) for hypothesis in hypotheses)
-                results[i] = Translation(sentences[i], candidates, pieces)
+        sources = [Source(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
+        parts = self._parts(sources, options, guidance, first)
+        done: list[Translation | None] = [None] * len(parts)
+        lengths = [len(part.request.source) + 1 for part in parts]
+        for chosen in batches(lengths, sentences=options.batch_sentences, tokens=options.batch_tokens):
+            batch = [parts[index] for index in chosen]
+            found = self._decode(batch, options, guidance, n_best, attention=attention, first=first)
+            for index, translation in zip(chosen, found, strict=True):
+                done[index] = translation
+        results = [Translation(source.text, ()) for source in sources]
+        translated = ((part.line, translation) for part, translation in zip(parts, done, strict=True) if translation)
+        for line, pairs in groupby(translated, key=lambda pair: pair[0]):
+            results[line] = join_translations(sources[line].text, [translation for _, translation in pairs])
         return results
 
     def translate_stream(
-        self, lines: Iterable[str], *, search: SearchConfig | None = None, n_best: int = 1, attention: bool = False
+        self,
+        lines: Iterable[str | Source],
+        *,
+        search: SearchConfig | None = None,
+        n_best: int = 1,
+        attention: bool = False,
+        guidance: Guidance = UNGUIDED,
     ) -> Iterator[Translation]:
         """Translate lines as they come, in order, one result a line, in memory that does not grow with their number.
 
-        The first lines are answered after one batch; later ones are sorted by length over `WINDOW_BATCHES` batches.
+        The first lines are answered after one batch; `nmt.inference.windows` says how far it reads ahead later.
         """
-        batch = (search or self.search).batch_sentences
-        source = iter(lines)
-        size = batch
-        while window := list(islice(source, size)):
-            yield from self.translate(window, search=search, n_best=n_best, attention=attention)
-            size = min(2 * size, WINDOW_BATCHES * batch)
+        sources = (Source(line) if isinstance(line, str) else line for line in lines)
+        for window in windows(sources, (search or self.search).batch_sentences):
+            yield from self.translate(
+                window.lines,
+                search=search,
+                n_best=n_best,
+                attention=attention,
+                guidance=guidance,
+                first=window.first,
+            )
 
-    def _readable(self, hypothesis: Hypothesis, source_length: int) -> TranslatedHypothesis:
+    def _parts(self, sources: Sequence[Source], options: SearchConfig, guidance: Guidance, first: int) -> list[_Part]:
+        """What there is to translate: nothing for a line without a word, several parts for a long one."""
+        tokenizer = self.tokenizers.source
+        parts = []
+        for line, (source, ids) in enumerate(
+            zip(sources, tokenizer.encode_batch([source.text for source in sources]), strict=True)
+        ):
+            prefix = tuple(self.tokenizers.target.encode(source.prefix)) if source.prefix else ()
+            pieces = [(source.text, ids)]
+            if len(ids) > options.split_tokens:
+                texts = split_line(source.text, options.split_tokens, count=lambda text: len(tokenizer.encode(text)))
+                pieces = [(text, tokenizer.encode(text)) for text in texts]
+            for place, (text, ids) in enumerate((text, ids) for text, ids in pieces if ids):
+                phrases = tuple(tuple(self.tokenizers.target.encode(term)) for term in guidance.terms(text))
+                number = _number(first + line, place)
+                parts.append(_Part(line, text, Request(tuple(ids), () if place else prefix, phrases, number)))
+        return parts
+
+    def _decode(
+        self,
+        parts: Sequence[_Part],
+        options: SearchConfig,
+        guidance: Guidance,
+        n_best: int,
+        *,
+        attention: bool,
+        first: int,
+    ) -> list[Translation]:
+        """The translations of one batch."""
+        requests = [part.request for part in parts]
+        count = guidance.count(n_best, beam_size=options.beam_size, sampling=options.sampling)
+        look = attention or bool(guidance.copy)
+        try:
+            found = decode_batch(self.models, requests, options, n_best=count, attention=look)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise TranslationError(_too_large(parts, first)) from error
+        translations = (self._readable(part, hypotheses) for part, hypotheses in zip(parts, found, strict=True))
+        return [guidance.applied(translation, n_best, sampling=options.sampling) for translation in translations]
+
+    def _readable(self, part: _Part, hypotheses: Sequence[Hypothesis]) -> Translation:
+        pieces = (*self.tokenizers.source.pieces(part.request.source), "</s>")
+        return Translation(part.text, tuple(self._spelled(one, len(pieces)) for one in hypotheses), pieces)
+
+    def _spelled(self, hypothesis: Hypothesis, source_length: int) -> TranslatedHypothesis:
         target = self.tokenizers.target
         attention = hypothesis.attention  # as wide as the longest source of its batch
         return TranslatedHypothesis(
@@ -116,9 +198,44 @@ class Translator:
             log_probability=hypothesis.log_probability,
             pieces=(*target.pieces(hypothesis.tokens), *(("</s>",) if hypothesis.finished else ())),
             token_log_probabilities=hypothesis.token_log_probabilities,
-            attention=None if attention is None else attention[:, :source_length],
+            attentions=() if attention is None else (attention[:, :source_length],),
             finished=hypothesis.finished,
         )
+
+
+def _number(line: int, place: int) -> int:
+    """A number of its own for every part of every line, that of the line for its first."""
+    return line + (place << 40)
+
+
+def _check_companion(first: str | Path, one: Checkpoint, name: str | Path, other: Checkpoint) -> None:
+    """Raise CheckpointError unless two models read and write the same pieces."""
+    for side in ("source", "target"):
+        ours, theirs = getattr(one.tokenizers, side), getattr(other.tokenizers, side)
+        if ours == theirs:
+            continue
+        reason = f"{ours.vocabulary_size:,} pieces and {theirs.vocabulary_size:,}"
+        if ours.vocabulary_size == theirs.vocabulary_size:
+            alike = ours.model == theirs.model
+            reason = f"normalization {ours.normalization} and {theirs.normalization}" if alike else "other pieces"
+        raise CheckpointError(
+            f"{first} and {name}: different {side} tokenizers ({reason}); models that translate together must have been"
+            " trained with the same one"
+        )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch's CPU allocator raises a plain RuntimeError, CUDA's a class of its own."""
+    said = str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in said
+
+
+def _too_large(parts: Sequence[_Part], first: int) -> str:
+    longest = max(parts, key=lambda part: len(part.request.source))
+    return (
+        f"line {first + longest.line}: memory does not suffice for a batch of {len(parts)} sentences of up to"
+        f" {len(longest.request.source):,} tokens, the longest on this line; lower --batch-tokens or --split-tokens"
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from nmt.models.linear import Linear
+
 CHUNK_ELEMENTS = 2_000_000  # of the B×T×S×A intermediate of additive scores that exist at a time
 
 
@@ -45,8 +47,8 @@ class AdditiveAttention(Attention):
 
     def __init__(self, query_size: int, memory_size: int, attention_size: int, *, normalized: bool = True) -> None:
         super().__init__()
-        self.query = nn.Linear(query_size, attention_size, bias=False)
-        self.key = nn.Linear(memory_size, attention_size, bias=False)
+        self.query = Linear(query_size, attention_size, bias=False)
+        self.key = Linear(memory_size, attention_size, bias=False)
         self.score_vector = nn.Parameter(torch.empty(attention_size).uniform_(-0.1, 0.1))
         self.gain = nn.Parameter(torch.tensor(attention_size**-0.5)) if normalized else None
         self.bias = nn.Parameter(torch.zeros(attention_size)) if normalized else None
@@ -81,7 +83,7 @@ class GeneralAttention(Attention):
 
     def __init__(self, query_size: int, memory_size: int) -> None:
         super().__init__()
-        self.key = nn.Linear(memory_size, query_size, bias=False)
+        self.key = Linear(memory_size, query_size, bias=False)
 
     def project_keys(self, memory: Float[Tensor, "B S M"]) -> Float[Tensor, "B S A"]:
         keys: Tensor = self.key(memory)

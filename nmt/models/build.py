@@ -70,11 +70,6 @@ def build_translation(config: ModelConfig, source_vocabulary: int, target_vocabu
 def _attention(config: ModelConfig, memory_size: int) -> Attention:
     query_size = config.hidden_size
     kind = config.attention
-    if kind in ("dot", "scaled_dot") and query_size != memory_size:
-        raise ConfigError(
-            f"model.attention '{kind}' needs the encoder's outputs ({memory_size}) to be as wide as the decoder's"
-            f" ({query_size}); use 'general', or an encoder whose last layer reads one way"
-        )
     match kind:
         case "normalized_additive" | "additive":
             size = config.attention_size or config.hidden_size

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nmt.models.linear import linear
+
 CellState = tuple[Tensor, ...]  # each "... H"
 
 
@@ -55,6 +57,14 @@ class Cell(nn.Module):
         """
         raise NotImplementedError
 
+    def advance(self, gates: Tensor, state: CellState) -> CellState:
+        """The rest of a step behind its product: `joint_matrix()` times [x; h], and state `... H` → the next state."""
+        raise NotImplementedError
+
+    def joint_matrix(self) -> tuple[Tensor, Tensor]:
+        """One matrix `G I+H` and bias `G` that make a step one product, of its input and its output before."""
+        return torch.cat([self.weight_ih, self.weight_hh], dim=1), self.bias_ih + self.bias_hh
+
     def _products(self, inputs: Tensor, hidden: Tensor, recurrent_weight: Tensor | None) -> tuple[Tensor, Tensor]:
         weight = self.recurrent_weight() if recurrent_weight is None else recurrent_weight
         return F.linear(inputs, self.weight_ih, self.bias_ih), F.linear(hidden, weight, self.bias_hh)
@@ -81,10 +91,12 @@ class LSTM(Cell):
         return self._whole(torch.lstm, inputs, [hidden.unsqueeze(0), cell.unsqueeze(0)])
 
     def step(self, inputs: Tensor, state: CellState, recurrent_weight: Tensor | None = None) -> CellState:
-        hidden, cell = state
-        from_input, from_hidden = self._products(inputs, hidden, recurrent_weight)
-        i, f, g, o = (from_input + from_hidden).chunk(4, dim=-1)
-        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        from_input, from_hidden = self._products(inputs, state[0], recurrent_weight)
+        return self.advance(from_input + from_hidden, state)
+
+    def advance(self, gates: Tensor, state: CellState) -> CellState:
+        i, f, g, o = gates.chunk(4, dim=-1)
+        cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
         return o.sigmoid() * cell.tanh(), cell
 
 
@@ -98,13 +110,33 @@ class GRU(Cell):
         return self._whole(torch.gru, inputs, hidden.unsqueeze(0))
 
     def step(self, inputs: Tensor, state: CellState, recurrent_weight: Tensor | None = None) -> CellState:
-        (hidden,) = state
-        from_input, from_hidden = self._products(inputs, hidden, recurrent_weight)
+        from_input, from_hidden = self._products(inputs, state[0], recurrent_weight)
         input_r, input_z, input_n = from_input.chunk(3, dim=-1)
         hidden_r, hidden_z, hidden_n = from_hidden.chunk(3, dim=-1)
-        update = (input_z + hidden_z).sigmoid()
-        candidate = (input_n + (input_r + hidden_r).sigmoid() * hidden_n).tanh()
-        return ((1 - update) * candidate + update * hidden,)
+        return self._next(input_r + hidden_r, input_z + hidden_z, input_n, hidden_n, state)
+
+    def advance(self, gates: Tensor, state: CellState) -> CellState:
+        r, z, input_n, hidden_n = gates.chunk(4, dim=-1)
+        return self._next(r, z, input_n, hidden_n, state)
+
+    def joint_matrix(self) -> tuple[Tensor, Tensor]:
+        """Four gates of H: r, z, and the two halves of n, which meet only behind r."""
+        (input_rz, input_n), (hidden_rz, hidden_n) = (self._cut(w) for w in (self.weight_ih, self.weight_hh))
+        rows = (
+            torch.cat([input_rz, hidden_rz], dim=1),
+            torch.cat([input_n, torch.zeros_like(hidden_n)], dim=1),
+            torch.cat([torch.zeros_like(input_n), hidden_n], dim=1),
+        )
+        (bias_rz, bias_n), (other_rz, other_n) = self._cut(self.bias_ih), self._cut(self.bias_hh)
+        return torch.cat(rows), torch.cat([bias_rz + other_rz, bias_n, other_n])
+
+    def _cut(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return rows[: 2 * self.hidden_size], rows[2 * self.hidden_size :]
+
+    def _next(self, r: Tensor, z: Tensor, input_n: Tensor, hidden_n: Tensor, state: CellState) -> CellState:
+        update = z.sigmoid()
+        candidate = (input_n + r.sigmoid() * hidden_n).tanh()
+        return ((1 - update) * candidate + update * state[0],)
 
 
 class RNN(Cell):
@@ -116,7 +148,10 @@ class RNN(Cell):
 
     def step(self, inputs: Tensor, state: CellState, recurrent_weight: Tensor | None = None) -> CellState:
         from_input, from_hidden = self._products(inputs, state[0], recurrent_weight)
-        return ((from_input + from_hidden).tanh(),)
+        return self.advance(from_input + from_hidden, state)
+
+    def advance(self, gates: Tensor, state: CellState) -> CellState:
+        return (gates.tanh(),)
 
 
 class PeepholeLSTM(Cell):
@@ -136,18 +171,18 @@ class PeepholeLSTM(Cell):
         state = state or self.initial_state(inputs)
         weight = self.recurrent_weight()
         outputs = []
-        for products in F.linear(inputs, self.weight_ih, self.bias_ih).unbind(1):
-            state = self._next(products + F.linear(state[0], weight, self.bias_hh), state[1])
+        for products in linear(inputs, self.weight_ih, self.bias_ih).unbind(1):
+            state = self.advance(products + linear(state[0], weight, self.bias_hh), state)
             outputs.append(state[0])
         return torch.stack(outputs, dim=1)
 
     def step(self, inputs: Tensor, state: CellState, recurrent_weight: Tensor | None = None) -> CellState:
-        hidden, cell = state
-        from_input, from_hidden = self._products(inputs, hidden, recurrent_weight)
-        return self._next(from_input + from_hidden, cell)
+        from_input, from_hidden = self._products(inputs, state[0], recurrent_weight)
+        return self.advance(from_input + from_hidden, state)
 
-    def _next(self, products: Tensor, cell: Tensor) -> CellState:
-        i, f, g, o = products.chunk(4, dim=-1)
+    def advance(self, gates: Tensor, state: CellState) -> CellState:
+        i, f, g, o = gates.chunk(4, dim=-1)
         of_input, of_forget, of_output = self.peephole
+        cell = state[1]
         cell = (f + of_forget * cell).sigmoid() * cell + (i + of_input * cell).sigmoid() * g.tanh()
         return (o + of_output * cell).sigmoid() * cell.tanh(), cell

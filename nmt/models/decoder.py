@@ -7,6 +7,7 @@ context of the step before (Luong et al. 2015, section 3.3; the wiring of the GN
 by step.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from nmt.models.attention import Attention
 from nmt.models.cells import Cell, CellState
 from nmt.models.dropout import Dropout
+from nmt.models.linear import Linear
 from nmt.models.masks import padding_mask
 from nmt.models.recurrent import MakeCell
 
@@ -42,13 +44,17 @@ class Decoded(NamedTuple):
     attention: Float[Tensor, "B T S"]
 
 
+# The embedded token `B 1 E` at position t, when the step before said this (None at position 0)
+ReadNext = Callable[[int, Decoded | None], Tensor]
+
+
 class Bridge(nn.Module):
     """Initial state from the source: h = tanh(W m̄), m̄ the mean of the memory (Bahdanau et al. 2015, appendix A.2.2)."""
 
     def __init__(self, memory_size: int, hidden_size: int, tensors: int) -> None:
         super().__init__()
         self.tensors = tensors
-        self.projection = nn.Linear(memory_size, hidden_size * tensors)
+        self.projection = Linear(memory_size, hidden_size * tensors)
 
     def forward(self, memory: Memory) -> list[Float[Tensor, "B 1 H"]]:
         mean = memory.values.sum(1, keepdim=True) / memory.mask.sum(1)[:, None, None]
@@ -63,7 +69,7 @@ class DeepOutput(nn.Module):
 
     def __init__(self, hidden_size: int, memory_size: int, embedding_size: int) -> None:
         super().__init__()
-        self.projection = nn.Linear(hidden_size + memory_size + embedding_size, hidden_size)
+        self.projection = Linear(hidden_size + memory_size + embedding_size, hidden_size)
 
     def forward(self, hidden: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
         return torch.tanh(self.projection(torch.cat([hidden, context, embedded], dim=-1)))
@@ -129,9 +135,9 @@ class AttentionDecoder(nn.Module):
 
     def forward(self, embedded: Float[Tensor, "B T E"], memory: Memory) -> Decoded:
         """Read B whole targets."""
-        state = self.initial_state(memory)
         if self.input_feeding:
-            return self._loop(embedded, memory, state)
+            return self.unroll(lambda t, _: embedded[:, t : t + 1], memory, steps=embedded.shape[1])
+        state = self.initial_state(memory)
         states: list[CellState] = [tuple(tensor[:, 0] for tensor in layer) for layer in state.layers]
         values = self.cells[0](self.dropout(embedded), states[0])
         context, weights = self.attention(values, memory.keys, memory.values, mask=memory.mask)
@@ -145,6 +151,19 @@ class AttentionDecoder(nn.Module):
     ) -> tuple[Decoded, DecoderState]:
         """Read one token of K rows of each sentence; the "T" of what comes back is K. Dropout is not applied here."""
         return self._step(embedded, memory, state, [None] * len(self.layers), [None] * len(self.layers))
+
+    def unroll(self, embedded: ReadNext, memory: Memory, *, steps: int) -> Decoded:
+        """Read whole targets one step at a time, with the masks of dropout drawn once for all steps."""
+        state = self.initial_state(memory)
+        batch = memory.values.shape[0]
+        noise = [self.dropout.noise(memory.values.new_empty(batch, steps, layer.input_size)) for layer in self.cells]
+        weights: list[Tensor | None] = [layer.recurrent_weight() for layer in self.cells]
+        decoded: list[Decoded] = []
+        for t in range(steps):
+            at_t = [None if n is None else n[:, t : t + 1] if n.shape[1] > 1 else n for n in noise]
+            said, state = self._step(embedded(t, decoded[-1] if decoded else None), memory, state, at_t, weights)
+            decoded.append(said)
+        return Decoded(*(torch.cat(parts, dim=1) for parts in zip(*decoded, strict=True)))
 
     def _step(
         self,
@@ -166,18 +185,6 @@ class AttentionDecoder(nn.Module):
         state = DecoderState(tuple(new_states), context if self.input_feeding else None)
         return Decoded(self._outputs(values, context, embedded), attended), state
 
-    def _loop(self, embedded: Tensor, memory: Memory, state: DecoderState) -> Decoded:
-        """Whole targets one step at a time, with the masks of dropout drawn once for all steps."""
-        batch, steps, _ = embedded.shape
-        noise = [self.dropout.noise(embedded.new_empty(batch, steps, layer.input_size)) for layer in self.cells]
-        weights: list[Tensor | None] = [layer.recurrent_weight() for layer in self.cells]
-        decoded = []
-        for t in range(steps):
-            at_t = [None if n is None else n[:, t : t + 1] if n.shape[1] > 1 else n for n in noise]
-            step, state = self._step(embedded[:, t : t + 1], memory, state, at_t, weights)
-            decoded.append(step)
-        return Decoded(*(torch.cat(parts, dim=1) for parts in zip(*decoded, strict=True)))
-
     def _outputs(self, values: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
         if self.deep_output is not None:
             outputs: Tensor = self.deep_output(values, context, embedded)
@@ -193,14 +200,16 @@ def reorder_state(
     state: DecoderState, memory: Memory, sentences: Int[Tensor, " b"], rows: Int[Tensor, "b k"]
 ) -> tuple[DecoderState, Memory]:
     """Keep the sentences named, in that order; row j of the new sentence i continues its old row `rows[i, j]`."""
-    source = sentences[:, None]
+    before = state.layers[0][0].shape[1]
+    places = (sentences[:, None] * before + rows).flatten()  # among all rows of all sentences
 
     def pick(values: Tensor) -> Tensor:
-        return values[source, rows]
+        return values.flatten(0, 1).index_select(0, places).view(*rows.shape, -1)
 
     layers = tuple(tuple(pick(tensor) for tensor in layer) for layer in state.layers)
     context = None if state.context is None else pick(state.context)
-    unchanged = len(sentences) == memory.mask.shape[0]  # compaction is the only change a memory ever sees …
-    if not unchanged:
-        memory = Memory(*(part.index_select(0, sentences) for part in memory))
-    return DecoderState(layers, context), memory
+    if len(sentences) == memory.mask.shape[0]:  # compaction is the only change a memory ever sees
+        return DecoderState(layers, context), memory
+    values = memory.values.index_select(0, sentences)
+    keys = values if memory.keys is memory.values else memory.keys.index_select(0, sentences)
+    return DecoderState(layers, context), Memory(keys, values, memory.mask.index_select(0, sentences))

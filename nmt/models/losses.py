@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-CHUNK_TOKENS = 256  # logits of one chunk stay in a core's cache for vocabularies of some thousands
+from nmt.models.linear import product
+
+CHUNK_TOKENS = 256  # on a CPU: logits of one chunk stay in a core's cache for vocabularies of some thousands
+CHUNK_LOGITS = 2**26  # on a GPU, which needs large products: 256 MB of float32
 
 
 class LossSums(NamedTuple):
@@ -26,7 +29,14 @@ class LossSums(NamedTuple):
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype
+        ctx: Any,
+        inputs: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        real: Tensor | None,
+        smoothing: float,
+        dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         wants_gradient = any(ctx.needs_input_grad[:3])
         loss = inputs.new_zeros((), dtype=torch.float32)
@@ -35,24 +45,31 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_inputs = torch.empty_like(inputs) if wants_gradient else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_gradient else None
         grad_bias = torch.zeros_like(bias, dtype=torch.float32) if wants_gradient else None
-        for begin in range(0, inputs.shape[0], CHUNK_TOKENS):
-            chunk = inputs[begin : begin + CHUNK_TOKENS].to(dtype)
-            target = targets[begin : begin + CHUNK_TOKENS, None]
-            logits = torch.addmm(bias.to(dtype), chunk, matrix.T).float()
+        size = CHUNK_TOKENS if inputs.device.type == "cpu" else max(CHUNK_TOKENS, CHUNK_LOGITS // weight.shape[0])
+        for begin in range(0, inputs.shape[0], size):
+            part = slice(begin, begin + size)
+            chunk = inputs[part].to(dtype)
+            target = targets[part, None]
+            logits = product(chunk, matrix.T, bias.to(dtype)).float()
             log_probabilities = logits.log_softmax(dim=-1)
-            nll = -log_probabilities.gather(1, target).sum()
+            counted = None if real is None else real[part, None].float()
+            nll = -_sum(log_probabilities.gather(1, target), counted)
             total_nll += nll
-            loss += nll if smoothing == 0.0 else (1 - smoothing) * nll - smoothing * log_probabilities.mean(1).sum()
+            if smoothing:
+                nll = (1 - smoothing) * nll - smoothing * _sum(log_probabilities.mean(1, keepdim=True), counted)
+            loss += nll
             if grad_inputs is None or grad_weight is None or grad_bias is None:
                 continue
             gradient = log_probabilities.exp_()
             if smoothing:
                 gradient -= smoothing / gradient.shape[1]
             gradient.scatter_add_(1, target, torch.full_like(target, smoothing - 1, dtype=gradient.dtype))
+            if counted is not None:
+                gradient *= counted
             grad_bias += gradient.sum(0)
             small = gradient.to(dtype)
-            grad_inputs[begin : begin + CHUNK_TOKENS] = small @ matrix
-            grad_weight += small.T @ chunk
+            grad_inputs[part] = product(small, matrix)
+            grad_weight += product(small.T, chunk)
         ctx.save_for_backward(grad_inputs, grad_weight, grad_bias)
         ctx.mark_non_differentiable(total_nll)
         return loss, total_nll
@@ -61,7 +78,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         grad_inputs, grad_weight, grad_bias = ctx.saved_tensors
         scale = gradients[0]
-        return grad_inputs * scale.to(grad_inputs.dtype), grad_weight * scale, grad_bias * scale, None, None, None
+        return grad_inputs * scale.to(grad_inputs.dtype), grad_weight * scale, grad_bias * scale, None, None, None, None
+
+
+def _sum(column: Tensor, counted: Tensor | None) -> Tensor:
+    """Of `n 1`, without the rows that do not count."""
+    return column.sum() if counted is None else (column * counted).sum()
 
 
 def cross_entropy_sums(
@@ -70,12 +92,17 @@ def cross_entropy_sums(
     bias: Float[Tensor, " V"],
     *,
     targets: Int[Tensor, " N"],
+    real: Bool[Tensor, " N"] | None = None,
     label_smoothing: float = 0.0,
 ) -> LossSums:
-    """Sum of the smoothed loss over N tokens; products in autocast's dtype where it is on, the softmax in float32."""
+    """Sum of the smoothed loss over N tokens; products in autocast's dtype where it is on, the softmax in float32.
+
+    Only `real` tokens count, by default all. Leaving the others out beforehand is less work, but then it must be known
+    how many there are, which is to wait for a GPU.
+    """
     device = inputs.device.type
     autocast = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if autocast else weight.dtype
     with torch.autocast(device, enabled=False):
         apply: Callable[..., tuple[Tensor, Tensor]] = _FusedCrossEntropy.apply
-        return LossSums(*apply(inputs, weight, bias, targets, label_smoothing, dtype))
+        return LossSums(*apply(inputs, weight, bias, targets, real, label_smoothing, dtype))

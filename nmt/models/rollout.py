@@ -1,26 +1,172 @@
-"""Decoder inputs of which a share is the model's own words: scheduled teacher forcing in parallel passes.
+"""Scheduled teacher forcing: a target of which some words are replaced by what the model says there, read three ways.
 
-One pass without gradient over the true inputs gives the model's best next word at every position; a coin per token then
-decides which inputs of the pass that is trained are replaced (Duckworth et al. 2019, arXiv 1906.04331; Mihaylova &
-Martins 2019, with argmax). The first input, `<s>`, is always the truth.
+`truth` says which inputs are true; the others become the word that `choose` takes from the model's own prediction at
+the position before (Bengio et al. 2015, arXiv 1506.03099). Ids carry no gradient, so how they were found does not
+matter to it, only what they are:
+
+    step_by_step     predicts and reads one token after another, with gradient: the reference, and slow
+    roll_out         the same words from steps without gradient, then one pass over the whole target
+    parallel_passes  words predicted at all positions at once from the true target, and again from the target so mixed
+                     (Duckworth et al. 2019, arXiv 1906.04331; Mihaylova & Martins 2019, arXiv 1906.07651); pass n
+                     gets the first n replaced words of a target right, so enough passes make a roll-out
+
+Without dropout and with a deterministic `choose` the first two give equal outputs and equal gradients. With dropout the
+steps that are trained also predict with their masks; the other two feed what the model says without dropout, as it
+will when it translates.
 """
 
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.models.decoder import Memory
+from nmt.models.decoder import Decoded, DecoderState, Memory
+from nmt.models.feedback import Choose
 from nmt.models.translation import TranslationModel
 
 
-def mix_inputs(
-    model: TranslationModel, target_input: Int[Tensor, "B T"], memory: Memory, *, teacher_forcing: float
-) -> Int[Tensor, "B T"]:
-    """Replace each input after the first with probability 1 - `teacher_forcing`. Nothing reads replaced padding."""
-    if teacher_forcing >= 1.0:
-        return target_input
-    with torch.no_grad():
-        outputs = model.decode(target_input, Memory(*(part.detach() for part in memory))).outputs
-        predicted = model.output(outputs[:, :-1]).argmax(dim=-1)
-    kept = torch.rand(predicted.shape, device=predicted.device) < teacher_forcing
-    return torch.cat([target_input[:, :1], torch.where(kept, target_input[:, 1:], predicted)], dim=1)
+class Rolled(NamedTuple):
+    """What was read, and what the output layer reads at each of its positions, with gradient."""
+
+    inputs: Int[Tensor, "B T"]
+    outputs: Float[Tensor, "B T O"]
+
+
+def step_by_step(
+    model: TranslationModel, target: Int[Tensor, "B T"], memory: Memory, *, truth: Bool[Tensor, "B T"], choose: Choose
+) -> Rolled:
+    """Predict and read one token after another. `truth` is on the CPU; the first column, `<s>`, is always true."""
+    columns = list(target.unbind(1))
+
+    def embedded(position: int, before: Decoded | None) -> Tensor:
+        rows = (~truth[:, position]).nonzero()[:, 0].to(target.device)
+        if before is not None and len(rows):
+            with torch.no_grad():
+                words = choose(model.output(before.outputs[rows, 0]))
+            columns[position] = columns[position].index_put((rows,), words)
+        return model.embed_target(columns[position][:, None])
+
+    decoded = model.decoder.unroll(embedded, memory, steps=target.shape[1])
+    return Rolled(torch.stack(columns, dim=1), model.output_dropout(decoded.outputs))
+
+
+def roll_out(
+    model: TranslationModel, target: Int[Tensor, "B T"], memory: Memory, *, truth: Bool[Tensor, "B T"], choose: Choose
+) -> Rolled:
+    """Find the words by steps without gradient, then read all as a whole. `truth` is on the CPU."""
+    part = _affected(target, memory, truth)
+    if part is not None:
+        with without_dropout(model), torch.no_grad():
+            _replace_stepping(model, part, choose)
+        target = part.put_back(target)
+    return Rolled(target, model.decode(target, memory).outputs)
+
+
+def parallel_passes(
+    model: TranslationModel,
+    target: Int[Tensor, "B T"],
+    memory: Memory,
+    *,
+    truth: Bool[Tensor, "B T"],
+    choose: Choose,
+    passes: int = 1,
+) -> Rolled:
+    """Find the words by up to `passes` whole passes without gradient, then read all once more. `truth` is on the CPU.
+
+    A sentence is not read again once its words stay, as all before its last one were those that had been read.
+    """
+    inputs = target
+    for number in range(1, passes + 1):
+        part = _affected(inputs, memory, truth)
+        if part is None:
+            break
+        with without_dropout(model), torch.no_grad():
+            rows, positions = torch.cat(part.rows), torch.cat(part.positions)
+            outputs = model.decode(part.tokens[:, :-1], part.memory).outputs
+            part.tokens[rows, positions] = choose(model.output(outputs[rows, positions - 1]))
+        before, inputs = inputs, part.put_back(inputs)
+        if number < passes:  # waits for the device
+            truth = truth | _settled((inputs != before).cpu(), truth)[:, None]
+    return Rolled(inputs, model.decode(inputs, memory).outputs)
+
+
+class _Affected(NamedTuple):
+    """The b sentences with a replaced word, the one whose last comes latest first, up to the latest of them all."""
+
+    order: Int[Tensor, " b"]  # their places in the batch
+    tokens: Int[Tensor, "b t"]
+    memory: Memory
+    going_on: list[int]  # sentences that must still predict something after reading position 0, 1, …
+    rows: list[Int[Tensor, " n"]]  # whose word at position 0, 1, … is replaced
+    positions: list[Int[Tensor, " n"]]  # as `rows`: n times that position
+
+    def put_back(self, target: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
+        """The whole batch with these tokens in their places."""
+        target = target.clone()
+        target[self.order, : self.tokens.shape[1]] = self.tokens
+        return target
+
+
+def _affected(target: Tensor, memory: Memory, truth: Tensor) -> _Affected | None:
+    """What has to be predicted, worked out on the CPU so that no device is waited for; None where nothing has."""
+    replaced = ~truth
+    replaced[:, 0] = False
+    last, order = (replaced * torch.arange(truth.shape[1])).amax(dim=1).sort(descending=True, stable=True)
+    latest = last.tolist()
+    count, width = sum(position > 0 for position in latest), latest[0] + 1
+    if not count:
+        return None
+    order, replaced = order[:count], replaced[order[:count], :width]
+    positions, rows = (index.to(target.device, non_blocking=True) for index in replaced.T.nonzero().unbind(1))
+    each = replaced.sum(dim=0).tolist()
+    order = order.to(target.device, non_blocking=True)
+    return _Affected(
+        order,
+        target[order, :width],
+        Memory(*(part.detach()[order] for part in memory)),
+        [sum(position > t for position in latest) for t in range(width)],
+        list(rows.split(each)),
+        list(positions.split(each)),
+    )
+
+
+def _settled(changed: Bool[Tensor, "B T"], truth: Bool[Tensor, "B T"]) -> Bool[Tensor, " B"]:
+    """Sentences in which nothing changed before the last replaced word, so that another pass would say the same."""
+    replaced_later = (~truth).flip(1).cumsum(dim=1).flip(1).roll(-1, dims=1) > 0
+    replaced_later[:, -1] = False
+    return ~(changed & replaced_later).any(dim=1)
+
+
+def _replace_stepping(model: TranslationModel, part: _Affected, choose: Choose) -> None:
+    """Put into `part.tokens` what the model says, left to right; sentences leave as soon as the rest is true."""
+    state, memory = model.initial_state(part.memory), part.memory
+    for position, count in enumerate(part.going_on[:-1]):
+        if count < memory.mask.shape[0]:
+            state, memory = _first_rows(state, memory, count)
+        decoded, state = model.decoder.step(model.target_embedding(part.tokens[:count, position, None]), memory, state)
+        rows = part.rows[position + 1]
+        if len(rows):
+            part.tokens[rows, position + 1] = choose(model.output(decoded.outputs[rows, 0]))
+
+
+def _first_rows(state: DecoderState, memory: Memory, count: int) -> tuple[DecoderState, Memory]:
+    """Views of the first sentences alone."""
+    layers = tuple(tuple(tensor[:count] for tensor in layer) for layer in state.layers)
+    context = None if state.context is None else state.context[:count]
+    return DecoderState(layers, context), Memory(*(part[:count] for part in memory))
+
+
+@contextlib.contextmanager
+def without_dropout(model: TranslationModel) -> Iterator[None]:
+    """The model as it translates; afterwards every part of it trains or does not as before."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True

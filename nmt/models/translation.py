@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from nmt.models.decoder import AttentionDecoder, Decoded, DecoderState, Memory
 from nmt.models.dropout import Dropout, TokenDropout
+from nmt.models.linear import Linear
 from nmt.models.recurrent import RecurrentEncoder
 
 
@@ -21,7 +22,7 @@ class OutputLayer(nn.Module):
     def __init__(self, input_size: int, embedding: nn.Embedding | None, vocabulary_size: int) -> None:
         super().__init__()
         width = input_size if embedding is None else embedding.embedding_dim
-        self.projection = nn.Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
+        self.projection = Linear(input_size, width, bias=False) if width != input_size else nn.Identity()
         self.weight = nn.Parameter(torch.empty(vocabulary_size, width)) if embedding is None else embedding.weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
 
@@ -62,15 +63,20 @@ class TranslationModel(nn.Module):
     @property
     def vocabulary_size(self) -> int:
         """Target symbols that can be chosen."""
-        return self.output.weight.shape[0]
+        return self.output.bias.shape[0]
 
     def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> Memory:
         """Read B sources, `</s>` included in their lengths, and project their keys."""
         return self.decoder.remember(self.encoder(self.token_dropout(self.source_embedding(source)), lengths), lengths)
 
+    def embed_target(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """Target words as vectors, some of them dropped in training."""
+        embedded: Tensor = self.token_dropout(self.target_embedding(tokens))
+        return embedded
+
     def decode(self, target_input: Int[Tensor, "B T"], memory: Memory) -> Decoded:
         """Read B whole targets that begin with `<s>`; what comes back is ready for `output`."""
-        decoded = self.decoder(self.token_dropout(self.target_embedding(target_input)), memory)
+        decoded = self.decoder(self.embed_target(target_input), memory)
         return Decoded(self.output_dropout(decoded.outputs), decoded.attention)
 
     def forward(

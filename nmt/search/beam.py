@@ -24,7 +24,8 @@ Everything is a natural logarithm of a probability, or a score made of it, and b
 With K = 1 and α = β = 0 this is greedy search: once `</s>` is the best candidate, nothing can get ahead of it.
 
 A constraint on what may follow (no repeated n-gram, a forced prefix) is a Stepper around a Stepper, with the tokens
-so far in its state; so is a sum of several models. The search need not know.
+so far in its state; so is a sum of several models. The search need not know. What must come somewhere (phrases) is a
+matter of who survives: sentences 2 and 3 are the `Chooser` of `choice.py`, and `constrained.py` has another one.
 """
 
 from dataclasses import dataclass
@@ -34,10 +35,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nmt.search.choice import BestFirst, Choice, Chooser
 from nmt.search.history import Path, Step, path_attention, place, read_paths
 from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
 from nmt.search.penalties import coverage_penalty, length_penalty
-from nmt.search.selection import best_candidates, check_numbers, impossible
+from nmt.search.selection import check_numbers, impossible
 from nmt.search.start import check_tokens, start_sentences
 from nmt.search.stepper import Stepper
 
@@ -71,6 +73,7 @@ class _Beam(NamedTuple):
     totals: Float[Tensor, "b k"]  # log-probabilities of the hypotheses, descending
     coverage: Float[Tensor, "b k S"] | None  # attention so far, summed over their tokens; None where β = 0
     state: Any  # the stepper's
+    chooser: Any  # the chooser's state
 
 
 class _Ended(NamedTuple):
@@ -91,13 +94,14 @@ def beam_search(
     forbidden: tuple[int, ...] = (),
     source_lengths: Int[Tensor, " B"] | None = None,
     with_attention: bool = True,
+    chooser: Chooser | None = None,
 ) -> list[list[Hypothesis]]:
     """Up to `n_best` hypotheses for each of B sentences, best first and distinct; fewer only where no more exist.
 
     The stepper's log-probabilities are float32 and never positive. `start` and `end` are the ids of `<s>` and `</s>`;
     `maximum_lengths` counts scored tokens, `</s>` included, and lives on the stepper's device. `forbidden` tokens, such
     as padding and `<s>`, are never chosen. `source_lengths` tells real source positions from padding; without it all
-    count. Attention is kept for the result only `with_attention`.
+    count. Attention is kept for the result only `with_attention`. `chooser` replaces the rule of sentences 2 and 3.
     `stepper.reorder` is always given sentences in ascending order, so an unchanged number of them means all of them.
 
     Raises ValueError where the stepper answers NaN, leaves a sentence no hypothesis of positive probability, or gives
@@ -106,34 +110,46 @@ def beam_search(
     check_tokens(stepper, (end, *forbidden))
     if maximum_lengths.shape[0] == 0:
         return []
+    chooser = chooser or BestFirst()
     penalties = _length_penalties(maximum_lengths, options.length_penalty)
     ended = _none_ended(maximum_lengths, options.n_best)
     history: list[Step] = []
-    beam = _first_beam(stepper, start, maximum_lengths)
+    beam = _first_beam(stepper, chooser, start, maximum_lengths)
     while beam.sentences.shape[0] > 0:
         scored, state = stepper.step(beam.tokens, beam.state)
         length = len(history) + 1
         banned = (*forbidden, end) if length <= options.min_length else forbidden
-        step = _advance(beam, scored.log_probabilities, end, banned=banned, beam_size=options.beam_size)
-        check_numbers(step.candidates.log_probabilities, beam.sentences, length)
-        history.append(step._replace(attention=scored.attention if with_attention else None))
+        choice, chosen = chooser.choose(
+            scored.log_probabilities, beam.totals, beam.chooser, end=end, beam_size=options.beam_size, banned=banned
+        )
+        candidates, survivors = choice.candidates, choice.survivors
+        check_numbers(candidates.log_probabilities, beam.sentences, length)
+        attention = scored.attention if with_attention else None
+        history.append(Step(beam.sentences, candidates, survivors, attention))
 
         coverage = _covered(beam.coverage, scored.attention) if options.coverage_penalty > 0 else None
         limits = maximum_lengths[beam.sentences]
-        ending = _ending(step, end, last=limits == length, beam_size=options.beam_size)
+        ending = _ending(choice, last=limits == length)
         if bool(ending.any()):
-            scores = step.candidates.log_probabilities / penalties[length]
+            scores = candidates.log_probabilities / penalties[length]
             if coverage is not None:
-                by_row = coverage_penalty(coverage, options.coverage_penalty, _mask(source_lengths, coverage, step))
-                scores = scores + by_row.gather(1, step.candidates.rows)
+                by_row = coverage_penalty(coverage, options.coverage_penalty, _mask(source_lengths, coverage, beam))
+                scores = scores + by_row.gather(1, candidates.rows)
             ended = _admit(ended, beam.sentences, scores.masked_fill(~ending, -torch.inf), first=place(length - 1, 0))
 
-        best_live = step.candidates.log_probabilities.gather(1, step.survivors[:, :1]).squeeze(1)
+        best_live = candidates.log_probabilities.gather(1, survivors[:, :1]).squeeze(1)
         beaten = best_live / penalties[limits] <= ended.scores[beam.sentences, -1]  # sentence 8 above
         keep = (~beaten & (limits > length)).nonzero().squeeze(1)
-        beam = _next_beam(stepper, beam, step, coverage=coverage, state=state, keep=keep)
+        after = beam._replace(coverage=coverage, state=state, chooser=chosen)
+        beam = _next_beam(stepper, chooser, after, choice, keep=keep)
     paths = read_paths(history, ended.scores.tolist(), ended.places.tolist())
-    return _hypotheses(paths, path_attention(history, paths, source_lengths), end, maximum_lengths=maximum_lengths)
+    found = _hypotheses(paths, path_attention(history, paths, source_lengths), end, sentences=maximum_lengths.shape[0])
+    for sentence, limit in enumerate(maximum_lengths.tolist()):
+        if not found[sentence] and not chooser.may_fail(sentence):
+            if limit > 0:
+                raise impossible(sentence)
+            found[sentence].append(EMPTY_HYPOTHESIS)
+    return found
 
 
 def _length_penalties(maximum_lengths: Int[Tensor, " B"], alpha: float) -> Float[Tensor, " lengths"]:
@@ -147,30 +163,18 @@ def _none_ended(maximum_lengths: Int[Tensor, " B"], n_best: int) -> _Ended:
     return _Ended(torch.full(shape, -torch.inf, device=device), torch.zeros(shape, dtype=torch.long, device=device))
 
 
-def _first_beam(stepper: Stepper, start: int, maximum_lengths: Int[Tensor, " B"]) -> _Beam:
+def _first_beam(stepper: Stepper, chooser: Chooser, start: int, maximum_lengths: Int[Tensor, " B"]) -> _Beam:
     sentences, state = start_sentences(stepper, maximum_lengths)
     tokens = torch.full((sentences.shape[0], 1), start, device=maximum_lengths.device)
-    return _Beam(sentences, tokens, torch.zeros(tokens.shape, device=tokens.device), None, state)
+    totals = torch.zeros(tokens.shape, device=tokens.device)
+    return _Beam(sentences, tokens, totals, None, state, chooser.start(sentences))
 
 
-def _advance(
-    beam: _Beam, log_probabilities: Float[Tensor, "b K V"], end: int, *, banned: tuple[int, ...], beam_size: int
-) -> Step:
-    """Rank the candidates for the next token and say which of them live on."""
-    rows, vocabulary = log_probabilities.shape[1:]
-    # At most one candidate a row ends in </s>, so 2 K of them hold K that do not. At first there may be fewer in all.
-    count = min(2 * beam_size, rows * vocabulary)
-    candidates = best_candidates(log_probabilities, beam.totals, count, banned=banned)
-    order = (candidates.tokens == end).byte().sort(dim=1, stable=True).indices  # the ranking, less </s>
-    return Step(beam.sentences, candidates, order[:, : min(beam_size, count - rows)], None)
-
-
-def _ending(step: Step, end: int, *, last: Bool[Tensor, " b"], beam_size: int) -> Bool[Tensor, "b C"]:
-    """Which candidates end at this step: by `</s>` among the first K, or cut where it is the sentence's last step."""
-    finishes = step.candidates.tokens == end
-    finishes[:, beam_size:] = False
-    cut = torch.zeros_like(finishes).scatter_(1, step.survivors, last.unsqueeze(1).expand_as(step.survivors))
-    return finishes | cut
+def _ending(choice: Choice, *, last: Bool[Tensor, " b"]) -> Bool[Tensor, "b C"]:
+    """Which candidates end at this step: by `</s>`, or cut where it is the sentence's last step."""
+    survivors = choice.survivors
+    cut = torch.zeros_like(choice.finishing).scatter_(1, survivors, last.unsqueeze(1).expand_as(survivors))
+    return choice.finishing | (cut if choice.complete is None else cut & choice.complete)
 
 
 def _covered(coverage: Float[Tensor, "b K S"] | None, attention: Float[Tensor, "b K S"] | None) -> Tensor:
@@ -180,12 +184,12 @@ def _covered(coverage: Float[Tensor, "b K S"] | None, attention: Float[Tensor, "
 
 
 def _mask(
-    source_lengths: Int[Tensor, " B"] | None, coverage: Float[Tensor, "b K S"], step: Step
+    source_lengths: Int[Tensor, " B"] | None, coverage: Float[Tensor, "b K S"], beam: _Beam
 ) -> Bool[Tensor, "b 1 S"] | None:
     """True at the real source positions."""
     if source_lengths is None:
         return None
-    return torch.arange(coverage.shape[2], device=coverage.device) < source_lengths[step.sentences].view(-1, 1, 1)
+    return torch.arange(coverage.shape[2], device=coverage.device) < source_lengths[beam.sentences].view(-1, 1, 1)
 
 
 def _admit(ended: _Ended, sentences: Int[Tensor, " b"], scores: Float[Tensor, "b C"], *, first: int) -> _Ended:
@@ -200,33 +204,30 @@ def _admit(ended: _Ended, sentences: Int[Tensor, " b"], scores: Float[Tensor, "b
     )
 
 
-def _next_beam(
-    stepper: Stepper, beam: _Beam, step: Step, *, coverage: Float[Tensor, "b K S"] | None, state: Any, keep: Tensor
-) -> _Beam:
+def _next_beam(stepper: Stepper, chooser: Chooser, beam: _Beam, choice: Choice, *, keep: Int[Tensor, " b"]) -> _Beam:
     """The survivors of the sentences at `keep`, with all that belongs to each re-ordered alike."""
-    survivors = step.survivors[keep]
-    rows, tokens = step.candidates.rows[keep].gather(1, survivors), step.candidates.tokens[keep].gather(1, survivors)
-    totals = step.candidates.log_probabilities[keep].gather(1, survivors)
+    survivors = choice.survivors[keep]
+    rows, tokens = (
+        choice.candidates.rows[keep].gather(1, survivors),
+        choice.candidates.tokens[keep].gather(1, survivors),
+    )
+    totals = choice.candidates.log_probabilities[keep].gather(1, survivors)
+    coverage, state = beam.coverage, beam.state
     if coverage is not None:
         coverage = coverage[keep.unsqueeze(1), rows]
     unchanged = keep.shape == beam.sentences.shape and rows.shape[1] == beam.tokens.shape[1] == 1
     if keep.shape[0] > 0 and not unchanged:
         state = stepper.reorder(state, keep, rows)
-    return _Beam(beam.sentences[keep], tokens, totals, coverage, state)
+    return _Beam(beam.sentences[keep], tokens, totals, coverage, state, chooser.reorder(beam.chooser, keep, survivors))
 
 
 def _hypotheses(
-    paths: list[Path], attention: list[Tensor | None], end: int, *, maximum_lengths: Int[Tensor, " B"]
+    paths: list[Path], attention: list[Tensor | None], end: int, *, sentences: int
 ) -> list[list[Hypothesis]]:
-    result: list[list[Hypothesis]] = [[] for _ in range(maximum_lengths.shape[0])]
+    result: list[list[Hypothesis]] = [[] for _ in range(sentences)]
     for path, looked in zip(paths, attention, strict=True):
         finished = path.tokens[-1] == end
         words = tuple(path.tokens[:-1] if finished else path.tokens)
         scored = tuple(path.log_probabilities)
         result[path.sentence].append(Hypothesis(words, path.score, sum(scored), scored, looked, finished))
-    for sentence, limit in enumerate(maximum_lengths.tolist()):
-        if limit <= 0:
-            result[sentence].append(EMPTY_HYPOTHESIS)
-        elif not result[sentence]:
-            raise impossible(sentence)
     return result

@@ -1,6 +1,7 @@
 """Every callback of a run, in the order in which they must be called."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
@@ -9,6 +10,7 @@ from nmt.config.training import TrainConfig
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoints import Checkpoints, checkpoint_callbacks
 from nmt.training.curves import LearningCurves
+from nmt.training.faults import BatchOnHand, NonFiniteLimit
 from nmt.training.loggers import MetricsFile
 from nmt.training.progress import ThroughputMonitor, progress_callbacks
 from nmt.training.random_state import RandomState
@@ -18,12 +20,34 @@ from nmt.training.stopping import FinalValidation, GracefulStop, TimeLimit, earl
 
 
 class ContinueMetrics(Callback):
-    """A resumed run forgets the measurements beyond the step it goes on from."""
+    """A resumed run has every measurement up to the step it goes on from, and none beyond.
+
+    Lightning saves a step before it logs it; a process killed between the two left the numbers in its checkpoint alone.
+    """
+
+    def __init__(self, every_steps: int) -> None:
+        self._every_steps = every_steps
+        self._saved: dict[str, float] = {}
+
+    def on_save_checkpoint(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
+    ) -> None:
+        logged = {name: float(value) for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
+        due = trainer.global_step % self._every_steps == 0
+        checkpoint["measured"] = logged | {"epoch": trainer.current_epoch} if due and logged else {}
+
+    def on_load_checkpoint(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
+    ) -> None:
+        self._saved = checkpoint.get("measured", {})
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        for logger in trainer.loggers:
-            if isinstance(logger, MetricsFile):
-                logger.discard_after(trainer.global_step)
+        for file in [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]:
+            file.discard_after(trainer.global_step)
+            if self._saved and trainer.is_global_zero and not file.has(trainer.global_step, "train/loss"):
+                for logger in trainer.loggers:
+                    logger.log_metrics(self._saved, step=trainer.global_step - 1)
+        self._saved = {}
 
 
 def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]:
@@ -36,7 +60,8 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
     return [
         *_present(ema_callback(train.ema_decay)),
         RandomState(),
-        ContinueMetrics(),
+        BatchOnHand(),
+        ContinueMetrics(train.log_every_steps),
         ThroughputMonitor(train.log_every_steps),
         *progress_callbacks(train.log_every_steps, terminal=terminal),
         SampleTranslations(run.samples),
@@ -51,7 +76,11 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
 def saving_callbacks(train: TrainConfig, folder: Path, *, resume_command: str) -> list[Callback]:
     """What saves, and what stops after saving."""
     saving = checkpoint_callbacks(train, folder)
-    stops = [GracefulStop(one, resume_command=resume_command) for one in saving if isinstance(one, Checkpoints)]
+    stops: list[Callback] = []
+    for one in saving:
+        if isinstance(one, Checkpoints):
+            stops.append(NonFiniteLimit(one, limit=train.skip_nonfinite, resume_command=resume_command))
+            stops.append(GracefulStop(one, resume_command=resume_command))
     return [*saving, *stops]
 
 

@@ -24,6 +24,9 @@ from nmt.files import write_then_replace
 
 log = logging.getLogger(__name__)
 
+# What Lightning needs to go on; a file of weights alone can be translated with, and not resumed
+NEEDED = frozenset({"epoch", "global_step", "state_dict", "loops", "optimizer_states", "lr_schedulers", "callbacks"})
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoint plug-in; pass it as `Trainer(plugins=[AtomicCheckpointIO()])`.
@@ -52,7 +55,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def newest_usable_checkpoint(folder: Path) -> Path | None:
     """The checkpoint to resume from: the newest that can be read; a damaged one is passed over with a warning.
 
-    None where the folder holds no checkpoint at all; CheckpointError where it holds some and all are damaged.
+    None where the folder holds no checkpoint at all; CheckpointError where it holds some and none can be used.
     """
     candidates = sorted(folder.glob("last-*.ckpt"), key=_step_of, reverse=True)
     candidates += sorted(folder.glob("best-*.ckpt"), key=_step_of, reverse=True)
@@ -62,7 +65,10 @@ def newest_usable_checkpoint(folder: Path) -> Path | None:
             return path
         log.warning("%s: damaged (%s); trying the checkpoint before it", path, damage)
     if candidates:
-        raise CheckpointError(f"{folder}: all {len(candidates)} checkpoints are damaged; start again in a new folder")
+        raise CheckpointError(
+            f"{folder}: none of {len(candidates)} checkpoint(s) can be resumed from; the newest, {candidates[0].name}:"
+            f" {_damage(candidates[0])}; start again in a new --run-dir"
+        )
     return None
 
 
@@ -73,13 +79,15 @@ def _step_of(path: Path) -> int:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with the file, None where every byte of it agrees with its checksum and it loads."""
+    """What is wrong with the file; None where all bytes agree with their checksums and it loads, whole."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
         if broken is not None:
             return f"checksum of {broken}"
-        read_checkpoint(path)
+        missing = NEEDED - read_checkpoint(path).keys()
+        if missing:
+            return f"no training can go on from it: it lacks {', '.join(sorted(missing))}"
     except (zipfile.BadZipFile, OSError) as error:
         return str(error)
     except CheckpointError as error:

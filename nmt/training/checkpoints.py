@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from nmt.config.training import Metric, TrainConfig
+from nmt.errors import TrainingError
 from nmt.files import atomic_write, replace_link
 
 # configuration → (logged name, which way is better)
@@ -80,13 +82,23 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """Forget what lies after the step this run goes on from: it was passed over because it is damaged."""
+        first = trainer.strategy.broadcast(trainer.global_step)
+        if not trainer.strategy.reduce_boolean_decision(first == trainer.global_step):
+            raise TrainingError(
+                f"{self.folder}: the first process goes on from step {first}, and another one, on a machine that does"
+                " not see the same files, does not; --run-dir must lie on a file system that all machines share"
+            )
         self._best, self._last = _read_index(self.folder)
         self.saved_step = trainer.global_step
         abandoned = [kept for kept in self._last if kept.step > trainer.global_step]
         self._last = [kept for kept in self._last if kept.step <= trainer.global_step]
-        if abandoned and trainer.is_global_zero:
+        if trainer.is_global_zero:
+            for left in self.folder.glob(".*.tmp"):  # half written when a process was killed; nobody else writes here
+                left.unlink(missing_ok=True)
             self._delete(abandoned)
-            self._write_index()
+            self._best = self._rotate(self._best, self._keep_best)
+            if abandoned:
+                self._write_index()
 
     def on_train_batch_end(
         self,
@@ -172,13 +184,24 @@ class Checkpoints(Checkpoint):
 
 
 def _read_index(folder: Path) -> tuple[list[Kept], list[Kept]]:
-    """(best, last) of a folder whose files still exist; a missing or damaged index counts as empty."""
+    """(best, last) of a folder: the files of its index that exist, and those that a crash kept out of it.
+
+    A missing or damaged index counts as empty; names tell step and score, the latter to four digits.
+    """
+    exact: dict[str, float] = {}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        best = [Kept(item["file"], item["step"], item["score"]) for item in index["best"]]
-        last = [Kept(item["file"], item["step"], None) for item in index["last"]]
-        return [k for k in best if (folder / k.file).exists()], [k for k in last if (folder / k.file).exists()]
-    return [], []
+        exact = {item["file"]: float(item["score"]) for item in index["best"]}
+    best: list[tuple[float, int, Kept]] = []
+    last: list[Kept] = []
+    for file in (path.name for path in folder.glob("*-*.ckpt")):
+        if named := re.fullmatch(r"last-(\d{8,})\.ckpt", file):
+            last.append(Kept(file, int(named[1]), None))
+        elif named := re.fullmatch(r"best-(\d{8,})-(bleu|chrf|loss)-(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)\.ckpt", file):
+            kept = Kept(file, int(named[1]), exact.get(file, float(named[3])))
+            sign = 1.0 if named[2] == "loss" else -1.0
+            best.append((sign * (kept.score or 0.0), -kept.step, kept))
+    return [kept for *_, kept in sorted(best)], sorted(last, key=lambda kept: -kept.step)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

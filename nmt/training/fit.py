@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.strategies import DDPStrategy
 
-from nmt.config.schema import Config
+from nmt.config.schema import Config, check_validation
+from nmt.config.training import TrainConfig
 from nmt.data.loader import EvaluationLoader, training_loader
 from nmt.data.prepare import Corpora, prepare_corpora
 from nmt.errors import ConfigError
@@ -24,12 +26,15 @@ from nmt.models.build import build_translation
 from nmt.training.callbacks import build_callbacks
 from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.environment import environment
+from nmt.training.faults import lines_of, memory_explained
 from nmt.training.finish import average_best, evaluate_tests
+from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.levers import Levers, apply, choose_levers, limit_kernels
 from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
-from nmt.training.precision import choose_precision
 from nmt.training.progress import speak
 from nmt.training.run import RunFolder, is_first_process
 from nmt.training.schedules import check_schedule
+from nmt.training.slurm import cluster, job_id
 from nmt.training.task import TranslationTask
 
 log = logging.getLogger(__name__)
@@ -53,6 +58,7 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
 
     Raises ConfigError, DataError or TrainingError, each with the way out; `Interrupted` after a signal.
     """
+    check_validation(config)
     quiet_lightning()
     terminal = sys.stderr.isatty()
     first = is_first_process()
@@ -63,32 +69,36 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
         newest = newest_usable_checkpoint(run.checkpoints)
         if newest is not None and not resume:
             raise ConfigError(f"{run.path}: holds a trained run already; choose another --run-dir, or resume it")
-        if config.train.threads:
-            torch.set_num_threads(config.train.threads)
+        limit_kernels()
+        levers = choose_levers(config, run.path, on_gpu=_on_gpu(config.train), writes=first)
+        apply(levers)
         lightning.seed_everything(config.seed, workers=True, verbose=False)
-        parts = _assemble(run, terminal=terminal)
+        parts = _assemble(run, levers, newest=newest, terminal=terminal)
         device = parts.trainer.strategy.root_device
-        _introduce(run, parts, resuming_from=newest)
+        _introduce(run, parts, levers, resuming_from=newest)
         with _closed(parts.trainer, run):
-            parts.trainer.fit(
-                parts.task,
-                train_dataloaders=parts.loader,
-                val_dataloaders=parts.validation,
-                ckpt_path=newest,
-                weights_only=True,
-            )
+            with memory_explained(parts.trainer, parts.corpora.train):
+                parts.trainer.fit(
+                    parts.task,
+                    train_dataloaders=parts.loader,
+                    val_dataloaders=parts.validation,
+                    ckpt_path=newest,
+                    weights_only=True,
+                )
             if first:
                 average_best(run, parts.task, device=device)
                 evaluate_tests(run, parts.corpora.tests, device=device)
     return run.path
 
 
-def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
+def _assemble(run: RunFolder, levers: Levers, *, newest: Path | None, terminal: bool) -> Parts:
     """Corpora, model, task and trainer; every process of a run does the same."""
     config, train = run.config, run.config.train
-    corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed)
-    on_gpu = train.accelerator == "gpu" or (train.accelerator == "auto" and torch.cuda.is_available())
-    trainer = _trainer(run, on_gpu=on_gpu, has_validation=corpora.validation is not None, terminal=terminal)
+    begin = initial_checkpoint(config, newest)
+    tokenizers = None if begin is None else begin.tokenizers
+    on_gpu = _on_gpu(train)
+    trainer = _trainer(run, levers, terminal=terminal)  # before the long work, for the errors in its options
+    corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed, tokenizers=tokenizers)
     rank, ranks = trainer.global_rank, trainer.world_size
     sampling = config.tokenizer.sampling
     loader = training_loader(
@@ -107,47 +117,59 @@ def _assemble(run: RunFolder, *, terminal: bool) -> Parts:
     source, target = corpora.tokenizers
     total_steps = _total_steps(config, loader)
     check_schedule(train.schedule, total_steps=total_steps)
+    model = build_translation(config.model, source.vocabulary_size, target.vocabulary_size)
+    if begin is not None:
+        load_weights(model, begin, name=str(newest or train.initialize_from))
     task = TranslationTask(
         config,
-        build_translation(config.model, source.vocabulary_size, target.vocabulary_size),
+        model,
         corpora.tokenizers,
         validation=corpora.validation,
         total_steps=total_steps,
-        about={"languages": [config.data.source, config.data.target], "environment": environment()},
+        about={
+            "languages": [config.data.source, config.data.target],
+            "corpora": corpora.contents,
+            "environment": environment(),
+        },
+        name_pairs=partial(lines_of, corpora.train),
     )
     return Parts(task, trainer, corpora, loader, validation)
 
 
-def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bool) -> lightning.Trainer:
-    train = run.config.train
+def _on_gpu(train: TrainConfig) -> bool:
     if train.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError(
             f"train.accelerator 'gpu' asked for, but torch {torch.__version__} finds no GPU here; use cpu"
         )
-    precision, _ = choose_precision(train, on_gpu=on_gpu)
+    return train.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def _trainer(run: RunFolder, levers: Levers, *, terminal: bool) -> lightning.Trainer:
+    train = run.config.train
     every = train.validate_every_steps
     processes = train.devices * train.num_nodes
-    strategy: Any = train.strategy
+    job = cluster()
+    strategy: Any = _strategy(train.strategy)
     if strategy == "auto" and processes > 1:
         strategy = DDPStrategy(timeout=timedelta(minutes=10))
     try:
         trainer = lightning.Trainer(
-            accelerator="gpu" if on_gpu else "cpu",
+            accelerator="gpu" if levers.machine["gpu"] else "cpu",
             devices=train.devices,
             num_nodes=train.num_nodes,
             strategy=strategy,
-            precision=precision,
+            precision=levers.lightning_precision,
             max_steps=train.max_steps or -1,
             max_epochs=train.max_epochs or -1,
             accumulate_grad_batches=train.accumulate,
             val_check_interval=None if every is None else every * train.accumulate,
             check_val_every_n_epoch=1 if every is None else None,
-            limit_val_batches=1.0 if has_validation else 0,
+            limit_val_batches=1.0 if run.config.data.validation else 0,
             num_sanity_val_steps=0,
             logger=build_loggers(run.config.logger, run),
             log_every_n_steps=train.log_every_steps,
             callbacks=build_callbacks(run, terminal=terminal),
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *([] if job is None else [job])],
             enable_progress_bar=terminal,
             enable_model_summary=False,
             use_distributed_sampler=False,
@@ -158,9 +180,26 @@ def _trainer(run: RunFolder, *, on_gpu: bool, has_validation: bool, terminal: bo
     if trainer.world_size != processes:
         raise ConfigError(
             f"train.devices ({train.devices}) × train.num_nodes ({train.num_nodes}) is {processes} processes, but"
-            f" {trainer.world_size} were started; make the launcher (torchrun, SLURM) and the configuration agree"
+            f" {trainer.world_size} were started; {_launched_by(job, train)}"
         )
     return trainer
+
+
+def _strategy(name: str) -> str:
+    """ConfigError for what splits weights among processes: norm and clipping here are those of whole gradients."""
+    if name.startswith(("fsdp", "deepspeed", "model_parallel", "xla")):
+        raise ConfigError(f"train.strategy '{name}' splits the model among processes; use ddp, or auto")
+    return name
+
+
+def _launched_by(job: Any, train: TrainConfig) -> str:
+    """What to change, for the launcher there is."""
+    if job is None:
+        return "make the launcher (torchrun --nnodes, --nproc_per_node) and the configuration agree"
+    return (
+        f"SLURM_NTASKS is {os.environ['SLURM_NTASKS']}: ask for --nodes={train.num_nodes}"
+        f" --ntasks-per-node={train.devices} and start with srun, or, on one node, unset SLURM_NTASKS"
+    )
 
 
 def _total_steps(config: Config, loader: Any) -> int | None:
@@ -172,19 +211,16 @@ def _total_steps(config: Config, loader: Any) -> int | None:
     return min(limits, default=None)
 
 
-def _introduce(run: RunFolder, parts: Parts, *, resuming_from: Path | None) -> None:
+def _introduce(run: RunFolder, parts: Parts, levers: Levers, *, resuming_from: Path | None) -> None:
     """Say what is about to happen: data, model, number format, threads, where it goes."""
     if not is_first_process():
         return
-    train = run.config.train
-    on_gpu = isinstance(parts.trainer.accelerator, lightning.accelerators.CUDAAccelerator)
-    precision, why = choose_precision(train, on_gpu=on_gpu)
     parameters = sum(p.numel() for p in parts.task.model.parameters())
     log.info("%s", parts.corpora.report)
     vocabulary = " + ".join(str(t.vocabulary_size) for t in dict.fromkeys(parts.corpora.tokenizers))
-    threads = "" if on_gpu else f", {torch.get_num_threads()} thread(s)"
     log.info("model: %s parameters, vocabulary %s", f"{parameters:,}", vocabulary)
-    log.info("computing in %s (%s)%s", precision, why, threads)
+    for line in levers.report().splitlines():
+        log.info("%s", line)
     log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
 
 
@@ -198,10 +234,11 @@ def _closed(trainer: lightning.Trainer, run: RunFolder) -> Iterator[None]:
 
 
 def _run_path(config: Config, run_dir: Path | None) -> Path:
-    """The folder asked for, or `runs/<name>-<time>`, the same one in every process that this one launches."""
+    """The folder asked for, or `runs/<name>-<time or job>`, the same one in every process that this one launches."""
     if run_dir is None:
         launched = os.environ.get(RUN_DIR_VARIABLE)
-        name = f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        job = job_id()  # the same when the job is queued again, and in all its tasks
+        name = f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}" if job is None else f"{config.name}-job{job}"
         run_dir = Path(launched) if launched and not is_first_process() else Path("runs") / name
     os.environ[RUN_DIR_VARIABLE] = str(run_dir.resolve())
     return run_dir

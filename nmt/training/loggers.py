@@ -69,6 +69,10 @@ class MetricsFile(Logger):
         if self.path.exists():
             self._write([row for row in self._rows() if int(row["step"]) <= step])
 
+    def has(self, step: int, name: str) -> bool:
+        """Whether a row of that step has a value for `name`."""
+        return any(row["step"] == str(step) and row.get(name) for row in self._rows())
+
     def _rows(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []

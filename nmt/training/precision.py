@@ -1,31 +1,25 @@
-"""Which number format a run computes in, and why: one place decides."""
+"""Which number formats there are, and whether the hardware multiplies bf16 at all."""
 
 from typing import Literal
 
 import torch
 
-from nmt.config.training import TrainConfig
-
-LightningPrecision = Literal["bf16-mixed", "32-true"]
+LightningPrecision = Literal["bf16-mixed", "32-true"]  # Lightning's names; bf16 by autocast, weights stay in float32
 
 
-def choose_precision(train: TrainConfig, *, on_gpu: bool) -> tuple[LightningPrecision, str]:
-    """Lightning's name for it, and the reason in a few words.
-
-    `auto` takes bf16 (autocast; weights, softmax and optimiser stay in float32) where the hardware multiplies it: a GPU
-    with bf16, a CPU with AVX512-BF16 or AMX. Elsewhere bf16 would be emulated, and slow.
-    """
-    if train.precision == "32":
-        return "32-true", "asked for"
-    if train.precision == "bf16":
-        return "bf16-mixed", "asked for"
+def multiplies_bf16(*, on_gpu: bool) -> bool:
+    """Whether it is more than emulated: a GPU with bf16, a CPU with AVX512-BF16 or AMX. Necessary, not sufficient."""
     if on_gpu:
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        return ("bf16-mixed", "the GPU multiplies it") if fast else ("32-true", "the GPU has no bf16")
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_products():
-        return "bf16-mixed", "the CPU multiplies it"
-    return "32-true", "the CPU has no bf16 products"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    has_products = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return computes_bf16() and has_products
 
 
-def _has_bf16_products() -> bool:
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def computes_bf16() -> bool:
+    """Whether this CPU can do it at all: without AVX512 (or AVX-NE-CONVERT) oneDNN has no bf16 LSTM."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def multiplies_tf32() -> bool:
+    """Whether the GPU rounds float32 factors to TF32 for its tensor cores (compute capability 8 and above)."""
+    return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8

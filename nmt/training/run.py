@@ -4,6 +4,7 @@
     RUN/command.txt        each command that trained here, with its time
     RUN/resume.sh          the command that goes on from here
     RUN/environment.json   versions, hardware, commit: one entry for each start
+    RUN/levers.json        number format, kernels and threads that were chosen, and why: see nmt/training/levers.py
     RUN/metrics.csv        what was measured, a row per log step or validation
     RUN/curves.png         the same as a picture
     RUN/train.log          what was said
@@ -39,7 +40,7 @@ MAY_CHANGE = frozenset(
         *("name", "logger", "data.workers", "data.preparation_processes", "data.cache_dir"),
         *("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience", "train.average_checkpoints"),
         *("train.validate_every_steps", "train.checkpoint_every_steps", "train.log_every_steps"),
-        *("train.keep_last", "train.keep_best"),
+        *("train.keep_last", "train.keep_best", "train.skip_nonfinite"),
         *("train.accelerator", "train.devices", "train.num_nodes", "train.strategy", "train.threads"),
     }
 )
@@ -156,13 +157,15 @@ def differing_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
 def is_first_process(variables: Mapping[str, str] | None = None) -> bool:
     """Whether this is the process that writes: rank 0 of torchrun, of SLURM or of Lightning's own launcher, or alone.
 
-    Asked before Lightning knows: its children have LOCAL_RANK, and other nodes NODE_RANK.
+    Asked before Lightning knows: its children have LOCAL_RANK, and other nodes NODE_RANK. Children that it launches
+    inside of one SLURM task all inherit that task's SLURM_PROCID, which then says nothing.
     """
     given = os.environ if variables is None else variables
-    for name in ("RANK", "SLURM_PROCID"):
-        if name in given:
-            return given[name] == "0"
-    return given.get("LOCAL_RANK", "0") == "0" and given.get("NODE_RANK", "0") == "0"
+    if "RANK" in given:
+        return given["RANK"] == "0"
+    if "LOCAL_RANK" in given or "NODE_RANK" in given:
+        return given.get("LOCAL_RANK", "0") == "0" and given.get("NODE_RANK", "0") == "0"
+    return given.get("SLURM_PROCID", "0") == "0"
 
 
 def _check_is_a_run(path: Path) -> None:

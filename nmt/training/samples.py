@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Callback
 
 from nmt.errors import StorageError
 from nmt.files import atomic_write
-from nmt.training.heatmap import Matrix, heatmap_png, heatmap_svg
+from nmt.inference.heatmap import Matrix, heatmap_png, heatmap_svg
 from nmt.training.weights_and_biases import log_samples, wandb_run
 
 log = logging.getLogger(__name__)

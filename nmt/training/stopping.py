@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 
 from nmt.config.training import TrainConfig
 from nmt.errors import TrainingError
+from nmt.training import slurm
 from nmt.training.checkpoints import MONITORS, Checkpoints
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ class Interrupted(TrainingError):
 
 class GracefulStop(Checkpoint):
     """SIGINT or SIGTERM: finish the optimiser step, save, and leave with `Interrupted`; a second signal does not wait.
+
+    SIGUSR1 in a SLURM job, sent before its time is up, does the same and has the job queued again. (A job that SLURM
+    preempts gets SIGTERM, and is queued again by SLURM itself where it is configured so.)
 
     A checkpoint callback only so that Lightning calls it last; list it after `Checkpoints`. Ranks agree between two
     steps instead of in the signal handler, where Lightning's own talk among them deadlocks.
@@ -42,7 +46,8 @@ class GracefulStop(Checkpoint):
         """Take the signals over, after Lightning has installed its handlers."""
         self._received, self._stopping, self._step = None, False, trainer.global_step
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            in_a_job = (slurm.REQUEUE_SIGNAL,) if slurm.job_id() is not None else ()
+            for number in (signal.SIGINT, signal.SIGTERM, *in_a_job):
                 self._previous[number] = signal.signal(number, self._receive)
 
     def on_train_batch_end(
@@ -60,6 +65,9 @@ class GracefulStop(Checkpoint):
             return
         if self._checkpoints.saved_step != trainer.global_step:
             self._checkpoints.save(trainer)
+        asked = trainer.strategy.reduce_boolean_decision(self._received == slurm.REQUEUE_SIGNAL, all=False)
+        if asked and trainer.is_global_zero:
+            slurm.requeue()
         self._stopping = True
 
     def on_train_batch_start(
@@ -111,7 +119,11 @@ class TimeLimit(Callback):
         return self._earlier + (0.0 if self._started is None else time.monotonic() - self._started)
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """A run that has had its time is over: a further start trains no step."""
         self._started, self._step = time.monotonic(), trainer.global_step
+        if trainer.strategy.reduce_boolean_decision(self.seconds >= self._limit, all=False):
+            log.info("the time limit of %g minutes was reached before", self._limit / 60.0)
+            trainer.should_stop = True
 
     def on_train_batch_end(
         self,
@@ -154,9 +166,27 @@ class FinalValidation(Callback):
             trainer.should_stop = True
 
 
+class Patience(EarlyStopping):
+    """Lightning's early stopping, which a further start neither outlives nor holds to an earlier patience."""
+
+    @property
+    def state_key(self) -> str:
+        """That of Lightning's own, which earlier checkpoints have."""
+        return super().state_key.replace(type(self).__name__, EarlyStopping.__name__, 1)
+
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        if self.wait_count >= self.patience:
+            log.info("%s had not been better for %d validations: the run is over", self.monitor, self.wait_count)
+            trainer.should_stop = True
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """All but the patience, which the configuration may have changed."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+
 def early_stopping(train: TrainConfig) -> EarlyStopping | None:
     """Lightning's early stopping on `train.monitor` after `train.patience` validations; None where patience is 0."""
     if train.patience == 0:
         return None
     name, mode = MONITORS[train.monitor]
-    return EarlyStopping(name, mode=mode, patience=train.patience, check_on_train_epoch_end=False)
+    return Patience(name, mode=mode, patience=train.patience, check_on_train_epoch_end=False)

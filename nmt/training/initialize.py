@@ -1,0 +1,45 @@
+"""Beginning with the weights and the tokenizer of a checkpoint, to fine-tune it: `train.initialize_from`."""
+
+from pathlib import Path
+
+from nmt.checkpoint import Checkpoint, check_finite, read_checkpoint
+from nmt.config.schema import Config
+from nmt.errors import CheckpointError
+from nmt.models.translation import TranslationModel
+
+
+def initial_checkpoint(config: Config, newest: Path | None) -> Checkpoint | None:
+    """What training begins with, None where it begins anew.
+
+    A run that goes on needs no more than its own newest checkpoint, which has the same tokenizer: the one it was begun
+    with may be gone. Raises CheckpointError where it cannot be read, or was trained on text normalised otherwise.
+    """
+    if config.train.initialize_from is None:
+        return None
+    path = newest or config.train.initialize_from
+    checkpoint = read_checkpoint(path)
+    theirs, ours = checkpoint.config.tokenizer.normalization, config.tokenizer.normalization
+    if theirs != ours:
+        raise CheckpointError(
+            f"train.initialize_from {path}: its text is normalised by '{theirs}', and tokenizer.normalization is"
+            f" '{ours}' here; give --tokenizer.normalization {theirs}"
+        )
+    return checkpoint
+
+
+def load_weights(model: TranslationModel, checkpoint: Checkpoint, *, name: str) -> None:
+    """Put a checkpoint's weights into a model of the same shape.
+
+    Raises CheckpointError where the two differ, or where the weights are not finite.
+    """
+    check_finite(checkpoint.weights)
+    ours = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in checkpoint.weights.items()}
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) != theirs.get(key):
+            sides = (f"{'no such weights' if s is None else f'shape {s}'}" for s in (theirs.get(key), ours.get(key)))
+            raise CheckpointError(
+                "train.initialize_from {}: {}: {} there, {} in this configuration; give the model section of that"
+                " run's config.yaml".format(name, key, *sides)
+            )
+    model.load_state_dict(checkpoint.weights)
