@@ -9,14 +9,14 @@ from nmt.models.attention import AdditiveAttention, Attention, DotAttention, Gen
 B, T, S, H = 2, 3, 5, 4
 
 
-def kinds() -> dict[str, Attention]:
+def kinds(size: int = H, attention_size: int = 6) -> dict[str, Attention]:
     torch.manual_seed(2)
     return {
-        "normalized_additive": AdditiveAttention(H, H, 6),
-        "additive": AdditiveAttention(H, H, 6, normalized=False),
-        "general": GeneralAttention(H, H),
+        "normalized_additive": AdditiveAttention(size, size, attention_size),
+        "additive": AdditiveAttention(size, size, attention_size, normalized=False),
+        "general": GeneralAttention(size, size),
         "dot": DotAttention(),
-        "scaled_dot": DotAttention(scale=H**-0.5),
+        "scaled_dot": DotAttention(scale=size**-0.5),
     }
 
 
@@ -67,3 +67,19 @@ def test_chunks_change_neither_scores_nor_gradients(monkeypatch: pytest.MonkeyPa
     for a, b in zip(whole, run(), strict=True):
         torch.testing.assert_close(a, b)
     assert calls[:4] == [2, 2, 2, 1] and len(calls) == 8  # each chunk once more in the backward pass
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 13])
+@pytest.mark.parametrize("name", ["normalized_additive", "scaled_dot"])
+def test_a_query_has_the_same_bits_beside_any_number_of_others(name: str, rows: int) -> None:
+    """How many rows of a sentence are left may depend on other sentences; their scores must not."""
+    attention = kinds(64, 64)[name]
+    memory, queries = torch.randn(3, 40, 64), torch.randn(3, 20, 64)
+    mask = torch.ones(3, 40, dtype=torch.bool)
+    with torch.no_grad():
+        # products with weights are made elsewhere (nmt.inference.products); here all rows have theirs beforehand
+        keys, attention.query = attention.project_keys(memory), torch.nn.Identity()
+        expected = attention(queries, keys, memory, mask=mask)
+        found = attention(queries[:, :rows], keys, memory, mask=mask)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other[:, :rows])

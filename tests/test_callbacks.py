@@ -303,6 +303,11 @@ def test_a_line_shows_short_names_in_a_fixed_order() -> None:
     assert shown_metrics(metrics) == {"loss": "2.000", "BLEU": "36.41"}
 
 
+@pytest.mark.parametrize(("ratio", "shown"), [(1.0, {}), (0.75, {"truth": "0.75"})])
+def test_a_ratio_of_true_inputs_is_shown_where_it_is_not_all(ratio: float, shown: dict[str, str]) -> None:
+    assert shown_metrics({"train/teacher_forcing": torch.tensor(ratio)}) == shown
+
+
 def test_tokens_are_counted(tmp_path: Path) -> None:
     fit(tmp_path, tiny_config(max_steps=10, log_every_steps=5), pause=0.02)
     with (tmp_path / "metrics.csv").open(newline="") as stream:

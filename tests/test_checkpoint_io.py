@@ -205,6 +205,21 @@ def test_checkpoints_beyond_the_step_resumed_from_are_forgotten(tmp_path: Path) 
     assert newest_usable_checkpoint(tmp_path) == tmp_path / "last-00000002.ckpt"
 
 
+@pytest.mark.parametrize("keep_best", [1, 2])
+def test_a_damaged_last_checkpoint_is_not_kept_under_its_other_name(tmp_path: Path, keep_best: int) -> None:
+    """Newest and best were one file: training went on from the one before, and its best.ckpt was damaged for ever."""
+    saving = Checkpoints(tmp_path, monitor="bleu", keep_best=keep_best)
+    run_validations(saving, "validation/bleu", {1: 1.0, 2: 2.0, 3: 3.0})
+    newest = tmp_path / "last-00000003.ckpt"
+    newest.write_bytes(newest.read_bytes()[:99])
+    saving = Checkpoints(tmp_path, monitor="bleu", keep_best=keep_best)
+    saving.on_train_start(trainer_at(2), lightning.LightningModule())
+    assert [path.name for path in best_checkpoints(tmp_path)] == ["best-00000002-bleu-2.ckpt"] * (keep_best - 1)
+    assert (tmp_path / "best.ckpt").exists() == (tmp_path / "best.ckpt").is_symlink() == (keep_best == 2)
+    run_validations(saving, "validation/bleu", {3: 3.0})
+    assert read_checkpoint(tmp_path / "best.ckpt")["config"]["seed"] == 3
+
+
 def test_a_crash_before_the_index_is_written_leaves_no_file_for_ever(tmp_path: Path) -> None:
     run_validations(Checkpoints(tmp_path, monitor="bleu"), "validation/bleu", {1: 1.0, 2: 30.126, 3: 20.0})
     index = (tmp_path / "index.json").read_text()

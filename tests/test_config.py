@@ -331,6 +331,11 @@ def test_all_problems_are_reported_at_once_with_their_places(write: Any) -> None
         (["--seed", "1", "2"], "'2' belongs to no option"),
         (["--model.bidirectional_layers", "5"], "bidirectional_layers (5) is more than encoder_layers (2)"),
         (["--tokenizer.joint", "false"], "needs tokenizer.joint"),
+        (["--train.risk.samples", "1"], "command line: --train.risk: samples must be 0 or at least 2"),
+        (["--train.teacher_forcing.length", "9"], "command line: --train.teacher_forcing: kind 'constant' takes neith"),
+        (["--train.teacher_forcing.temperature", "1e-30"], "must be at least 0.01"),
+        (["--train.devices", "1000000"], "must be at most 256"),
+        (["--train.threads", "100000"], "must be at most 1,024"),
     ],
 )
 def test_mistakes_on_the_command_line(overrides: list[str], expected: str) -> None:

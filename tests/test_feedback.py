@@ -33,6 +33,13 @@ def test_only_the_best_words_are_drawn(kind: type[Sample | GumbelNoise]) -> None
 
 
 @pytest.mark.parametrize("choose", [best_word, Sample(0.7, 3), GumbelNoise(0.7, 3)])
+def test_a_row_that_is_not_finite_still_gets_some_word(choose: Choose) -> None:
+    """The draw ended training inside of torch; the loss that follows is not finite, and names the batch."""
+    words = choose(torch.tensor([[float("nan")] * 5, [float("inf"), 0.0, 0.0, 0.0, 0.0], [0.0] * 5]))
+    assert bool(((words >= 0) & (words < 5)).all())
+
+
+@pytest.mark.parametrize("choose", [best_word, Sample(0.7, 3), GumbelNoise(0.7, 3)])
 def test_half_precision_logits_will_do(choose: Choose) -> None:
     torch.manual_seed(0)
     words = choose(LOGITS.to(torch.bfloat16).expand(50, -1))

@@ -72,7 +72,7 @@ def run_in_process(config: Config, run_dir: Path, *, wait: bool = True) -> subpr
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     if wait:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
     return process
 
@@ -87,8 +87,10 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True], ids=["copy", "reverse"])
 def test_copying_and_reversing_are_learnt(tmp_path: Path, reverse: bool) -> None:
-    write_corpus(tmp_path, reverse=reverse, train=4000)
-    run_in_process(small_config(tmp_path, max_steps=1600, validate_every_steps=800), tmp_path / "run")
+    """BLEU 100 with five seeds; with a higher rate and half the corpus it was 90 to 100, as the CPU rounded."""
+    write_corpus(tmp_path, reverse=reverse, train=8000)
+    learning = {"optimizer": {"learning_rate": 0.003}, "max_steps": 1500, "validate_every_steps": 1500}
+    run_in_process(small_config(tmp_path, **learning), tmp_path / "run")
     scores = json.loads((tmp_path / "run" / "test" / "scores.json").read_text(encoding="utf-8"))
     assert scores["test"]["bleu"]["score"] > 99.0
     assert scores["test"]["bleu"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
@@ -179,7 +181,7 @@ def test_a_finished_run_started_again_trains_no_more_and_says_so(tmp_path: Path)
         print("alpha beta", file=source)
         print("alpha beta", file=target)
     changed = run_in_process(config, tmp_path / "run", wait=False)
-    said = changed.communicate(timeout=300)[1]
+    said = changed.communicate(timeout=600)[1]
     assert changed.returncode == 1 and "Traceback" not in said
     assert f"train: {tmp_path}/train.yy has changed: its content was " in said
     assert "train: 600 pairs after preparation there, 601 now" in said

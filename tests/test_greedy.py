@@ -1,10 +1,13 @@
 """Greedy search against the path of best tokens; that it equals a beam of one is shown in test_beam.py."""
 
+from functools import reduce
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import END, PAD, START, World, WorldStepper, naive_greedy
+from oracles import END, PAD, START, World, WorldState, WorldStepper, float32, naive_greedy
 
 from nmt.search import greedy_search
 
@@ -30,7 +33,8 @@ def test_greedy_search_follows_the_best_token(drawn: list[tuple[World, int]], mi
     for (world, _), scored, hypothesis in zip(drawn, expected, found, strict=True):
         logs = [world.at(scored[:i])[0][token] for i, token in enumerate(scored)]
         assert list(hypothesis.token_log_probabilities) == logs
-        assert hypothesis.score == hypothesis.log_probability == pytest.approx(sum(logs))
+        assert hypothesis.log_probability == sum(logs)
+        assert hypothesis.score == reduce(lambda total, value: float32(total + value), logs, 0.0)
         if scored:
             assert hypothesis.attention is not None
             assert torch.equal(hypothesis.attention, torch.tensor(world.attention(scored)))
@@ -46,3 +50,23 @@ def test_attention_is_left_out_where_it_is_not_wanted() -> None:
         WorldStepper([World(1)]), start=START, end=END, maximum_lengths=torch.tensor([3]), with_attention=False
     )
     assert found.attention is None
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_numbers_that_cannot_be_are_an_error_with_a_place(number: float) -> None:
+    """After the first sentence has left the batch, so that places are not rows."""
+
+    class Failing(WorldStepper):
+        def step(self, tokens: torch.Tensor, state: WorldState) -> Any:
+            said, after = super().step(tokens, state)
+            if len(self.batches) == 2:
+                said.log_probabilities[-1].fill_(number)
+            return said, after
+
+    stepper = Failing([World(1), World(2), World(3)])
+    place = r"token 2 of sentences \[2\]" if number != number else "sentence 2 of the batch has probability 0"
+    with pytest.raises(ValueError, match=place):
+        greedy_search(
+            stepper, start=START, end=END, maximum_lengths=torch.tensor([1, 4, 4]), min_length=3, forbidden=(PAD,)
+        )
+    assert stepper.batches == [3, 2]

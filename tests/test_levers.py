@@ -12,13 +12,17 @@ import torch
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
 from nmt.models import linear
-from nmt.training import levers
+from nmt.training import levers, timings
 from nmt.training.levers import LEVERS_FILE, Levers, apply, choose_levers, limit_kernels
 
 
 @pytest.fixture(autouse=True)
-def _settings_of_the_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _settings_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A machine on which nothing was timed yet."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path_factory.mktemp("nothing-timed")))
     yield
     torch.set_num_threads(1)
     linear.use_onednn(False)
@@ -30,7 +34,7 @@ class Stopwatch:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float, second: float) -> None:
         self.times = [first, second]
         self.asked = 0
-        monkeypatch.setattr(levers, "_seconds", self)
+        monkeypatch.setattr(timings, "seconds", self)
 
     def __call__(self, candidates: Sequence[Callable[[], None]]) -> list[float]:
         self.asked += 1
@@ -78,6 +82,7 @@ def test_a_run_goes_on_as_it_began_whatever_the_stopwatch_says_now(
 ) -> None:
     Stopwatch(monkeypatch, 1.0, 0.5)
     begun = choose_levers(config(), tmp_path, on_gpu=False)
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "emptied"))
     stopwatch = Stopwatch(monkeypatch, 1.0, 2.0)
     assert choose_levers(config(), tmp_path, on_gpu=False) == begun
     assert stopwatch.asked == 0
@@ -85,6 +90,34 @@ def test_a_run_goes_on_as_it_began_whatever_the_stopwatch_says_now(
     known["machine"]["cpu"] = "another"  # the folder was carried to another machine: bf16 may be emulated here
     (tmp_path / LEVERS_FILE).write_text(json.dumps(known))
     assert values(choose_levers(config(), tmp_path, on_gpu=False)) == ("32-true", "torch", "1")
+
+
+@pytest.mark.usefixtures("machine")
+def test_two_fresh_runs_of_one_seed_choose_alike_whatever_the_stopwatch_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A near thing, timed anew, would now and then give them other kernels and so other last bits."""
+    Stopwatch(monkeypatch, 1.0, 0.87)
+    first = choose_levers(config(), tmp_path / "first", on_gpu=False, writes=False)
+    stopwatch = Stopwatch(monkeypatch, 1.0, 0.5)
+    linear.use_onednn(True)  # by another run in this process
+    assert choose_levers(config(), tmp_path / "second", on_gpu=False, writes=False) == first
+    assert stopwatch.asked == 0
+    monkeypatch.setattr(levers, "cpu_model", lambda: "another")
+    assert choose_levers(config(), tmp_path / "elsewhere", on_gpu=False, writes=False) != first
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("other", [{"hidden_size": 256}, {"threads": 1}, {"products": "onednn"}])
+def test_what_was_timed_otherwise_is_timed_anew(
+    other: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Stopwatch(monkeypatch, 1.0, 0.87)
+    choose_levers(config(threads=2, products="torch"), tmp_path, on_gpu=False, writes=False)
+    stopwatch = Stopwatch(monkeypatch, 1.0, 0.87)
+    again = config(**{"threads": 2, "products": "torch", **other})
+    choose_levers(again, tmp_path, on_gpu=False, writes=False)
+    assert stopwatch.asked == 1  # bf16 or not, at other sizes, threads or kernels of float32
 
 
 @pytest.mark.usefixtures("machine")

@@ -19,6 +19,7 @@ from nmt.inference.quantize import Precision, prepare_for_inference
 from nmt.inference.stepper import DecoderStepper
 from nmt.models.build import CELLS, build_translation
 from nmt.models.translation import TranslationModel
+from nmt.text.tokenizer import END
 
 NO_INT8 = not products.multiplies_int8()
 PRECISIONS = ["32", pytest.param("int8", marks=pytest.mark.skipif(NO_INT8, reason="no int8 products here"))]
@@ -171,3 +172,21 @@ def test_batches_of_1_7_and_64_in_any_order(precision: Precision) -> None:
             for begin in range(0, 64, size):
                 chosen = everything[begin : begin + size]
                 assert decoded(model, chosen, search) == [alike[i] for i in chosen]
+
+
+@pytest.mark.parametrize("attention", ["dot", "normalized_additive"])
+def test_rows_of_companions_change_no_bit(attention: str) -> None:
+    """With draws that end and phrases to hold, the rows of one sentence decide how many another one has."""
+    sizes = {"embedding_size": 256, "hidden_size": 256, "encoder_layers": 2, "decoder_layers": 2}
+    model = build(2000, **sizes, attention=attention)
+    with torch.no_grad():
+        model.output.bias[END] += 5.0  # draws end early, some earlier than others
+    model = prepare_for_inference(model)
+    asked = [requests()[i]._replace(number=i, phrases=((50 + i,) * i,) if i else ()) for i in range(5)]
+    free = [request._replace(phrases=()) for request in asked]
+    greedy, beam = (SearchConfig(beam_size=k, length_penalty=0.0, max_length=8, min_length=3) for k in (1, 3))
+    drawn = SearchConfig(sampling=True, max_length=8)
+    for group, search, n_best in ((asked, greedy, 1), (free, drawn, 6), (asked[1:], beam, 3)):
+        together = decode_batch([model], group, search, n_best=n_best)
+        for request, found in zip(group, together, strict=True):
+            assert decode_batch([model], [request], search, n_best=n_best) == [found]

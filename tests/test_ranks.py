@@ -148,6 +148,28 @@ def test_two_killed_processes_go_on_bit_for_bit(folder: Path, whole: Path) -> No
     assert same_weights(folder / "killed", whole)
 
 
+def test_two_killed_processes_find_their_places_in_a_stream_again(folder: Path) -> None:
+    """Each rank has one of its own, and Lightning would save the first one's alone; workers may differ."""
+    shared = two_process_config(folder)
+    streamed = {"streaming": True, "streaming_buffer": 64, "validation": (), "test": ()}
+    train = shared.train.model_copy(update={"max_steps": 20, "validate_every_steps": None, "average_checkpoints": 1})
+    alone, helped = (
+        shared.model_copy(update={"data": shared.data.model_copy(update={**streamed, "workers": n}), "train": train})
+        for n in (0, 2)
+    )
+    run_in_process(alone, folder / "streamed")
+    killed = run_in_process(alone, folder / "interrupted", wait=False)
+    wait_for(folder / "interrupted" / "checkpoints", "last-0000001*.ckpt", killed)
+    killed.kill()
+    killed.communicate(timeout=60)
+    run_in_process(helped, folder / "interrupted")
+    assert "resuming from last-0000001" in (folder / "interrupted" / "train.log").read_text(encoding="utf-8")
+    [loader] = saved(folder / "streamed")["loops"]["fit_loop"]["state_dict"]["combined_loader"]
+    assert loader["stream"][0] != loader["stream"][1]
+    assert saved(folder / "interrupted")["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [loader]
+    assert same_weights(folder / "interrupted", folder / "streamed")
+
+
 def test_two_machines_train_to_the_same_loss_as_one(folder: Path, whole: Path) -> None:
     """Two nodes of torchrun on this host, one process each: bit for bit the curve of two processes on one node."""
     file = folder / "nodes.json"

@@ -97,17 +97,19 @@ def test_draws_are_those_of_the_model_and_weighed_by_their_reward() -> None:
     plain = likelihoods(build(), batch((4,)))
     torch.manual_seed(3)
     samples = 4000
-    draws = draw_targets(model, data, samples=samples)
+    draws, reward_of_all = draw_targets(model, data, samples=samples)
     assert model.training and {draw.sentence for draw in draws} == {0, 1}
     without = build()
     torch.manual_seed(3)
-    assert draws == draw_targets(without, data, samples=samples)  # dropout has no say
+    assert draws == draw_targets(without, data, samples=samples).draws  # dropout has no say
     first = {draw.tokens: draw.weight for draw in draws if draw.sentence == 0}
     assert set(first) <= set(sentences()) and all(len(d.tokens) <= 8 for d in draws)
     rewards = torch.tensor([reward(tokens, (4,)) for tokens in sentences()])
     wanted = plain * (rewards - (plain * rewards).sum())
     found = torch.tensor([first.get(tokens, 0.0) for tokens in sentences()])
     torch.testing.assert_close(found, wanted.detach(), atol=0.02, rtol=0)
+    alone = draw_targets(without, batch((4,)), samples=samples).reward
+    assert alone == pytest.approx((plain * rewards).sum().item(), abs=0.02) and alone < reward_of_all < 2.0
     assert sum(first.values()) == pytest.approx(0.0, abs=1e-6)
     assert found.abs().max() > 0.05
 
@@ -136,15 +138,15 @@ def test_draws_in_a_batch_weigh_as_each_alone() -> None:
 def test_without_samples_the_likelihood_is_all_and_with_them_its_share() -> None:
     model, data = build(), batch((4,), (5, 4))
     plain = batch_loss(model, data)
-    assert with_risk(plain, model, data, config=RiskConfig()) is plain
+    assert with_risk(plain, model, data, config=RiskConfig()) == (plain, None)
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    mixed = [with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=a)).loss for a in (0.0, 0.5)]
+    mixed = [with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=a))[0] for a in (0.0, 0.5)]
     torch.set_rng_state(state)
-    again = with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=0.0)).loss
-    assert mixed[0].item() == again.item() != mixed[1].item()
+    again = with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=0.0))[0].loss
+    assert mixed[0].loss.item() == again.item() != mixed[1].loss.item()
     torch.set_rng_state(state)
-    with_half = with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=0.5))
+    with_half, _ = with_risk(plain, model, data, config=RiskConfig(samples=9, likelihood_weight=0.5))
     assert (with_half.loss - again).item() == pytest.approx(0.5 * plain.loss.item(), rel=1e-5)
     assert with_half.negative_log_likelihood is plain.negative_log_likelihood
 
@@ -164,7 +166,7 @@ def test_the_expected_reward_rises() -> None:
     for _ in range(40):
         optimizer.zero_grad()
         nothing = LossSums(torch.zeros(()), torch.zeros(()))
-        with_risk(nothing, model, data, config=RiskConfig(samples=8, likelihood_weight=0.0)).loss.backward()
+        with_risk(nothing, model, data, config=RiskConfig(samples=8, likelihood_weight=0.0))[0].loss.backward()
         optimizer.step()
     assert before < 0.4 and mean_reward() > 0.7
 

@@ -1,11 +1,11 @@
-"""Block-wise selection against a stable sort of all candidates."""
+"""Block-wise selection against a stable sort of all candidates, and the best token against the best candidate."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.search.selection import best_candidates
+from nmt.search.selection import best_candidates, best_token
 
 
 @settings(max_examples=150, deadline=None)
@@ -51,3 +51,32 @@ def test_nan_of_either_sign_cannot_hide(sign: float) -> None:
     assert bool(best_candidates(values, torch.zeros(1, 2), 3).log_probabilities[0, 0].isnan())
     values = torch.copysign(values, torch.tensor(sign))
     assert bool(best_candidates(values, torch.zeros(1, 2), 3).log_probabilities[0, 0].isnan())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    batch=st.integers(1, 4),
+    vocabulary=st.sampled_from([1, 2, 63, 64, 65, 128, 200, 1000]),
+    levels=st.sampled_from([1, 2, 5, 1000]),
+    banned=st.sets(st.integers(0, 199), max_size=4),
+    odd=st.sampled_from([0.0, float("nan"), -float("nan"), -float("inf")]),
+)
+def test_the_best_token_is_the_best_of_candidates(
+    seed: int, batch: int, vocabulary: int, levels: int, banned: set[int], odd: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = -torch.randint(levels, (batch, vocabulary), generator=generator) / 8
+    values[-1, seed % vocabulary] = odd  # in one row only, and perhaps banned
+    inside = tuple(token for token in banned if token < vocabulary)
+    original = values.clone()
+
+    tokens, best = best_token(values, banned=inside)
+
+    assert torch.equal(values.view(torch.int32), original.view(torch.int32))  # the stepper's own tensor is left alone
+    expected = best_candidates(values.unsqueeze(1), values.new_zeros(batch, 1), 1, banned=inside)
+    assert torch.equal(best.isnan(), expected.log_probabilities[:, 0].isnan())
+    assert torch.equal(best.nan_to_num(nan=1.0), expected.log_probabilities[:, 0].nan_to_num(nan=1.0))
+    possible = ~best.isneginf()
+    assert torch.equal(tokens[possible], expected.tokens[:, 0][possible])
+    assert set(inside).isdisjoint(tokens[possible].tolist())

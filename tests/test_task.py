@@ -23,6 +23,8 @@ from nmt.training.checkpoints import Checkpoints
 from nmt.training.faults import BatchOnHand, NonFiniteLimit, is_out_of_memory, lines_of, memory_explained
 from nmt.training.loggers import quiet_lightning
 from nmt.training.random_state import RandomState
+from nmt.training.risk import Drawn
+from nmt.training.running import share_of_rank
 from nmt.training.task import TranslationTask, build_optimizer
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
@@ -279,6 +281,46 @@ def test_teacher_forcing_reaches_the_loss(tokenizers: Tokenizers, tmp_path: Path
     forced = trained(tokenizers, data, tmp_path)
     free = trained(tokenizers, data, tmp_path, teacher_forcing=0.0)
     assert not torch.allclose(weights(forced), weights(free), atol=1e-5)
+
+
+def test_the_reward_of_the_draws_is_reported_over_all_batches(
+    tokenizers: Tokenizers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A risk that is tuned without a look at the reward is tuned in the dark."""
+    rewards = iter([0.3, 0.9])  # of three sentences together, and of one
+    monkeypatch.setattr("nmt.training.risk.draw_targets", lambda *given, **options: Drawn([], next(rewards)))
+    data = [batch((4, 5), (3, 3), (2, 2)), batch((3, 2))]
+    task = trained(tokenizers, data, tmp_path, accumulate=2, log_every_steps=1, risk={"samples": 2})
+    assert float(task.trainer.callback_metrics["train/gleu"]) == pytest.approx(100 * 1.2 / 4)
+
+
+def test_without_risk_no_reward_is_reported(tokenizers: Tokenizers, tmp_path: Path) -> None:
+    reported = trained(tokenizers, [batch((3, 2))], tmp_path, log_every_steps=1).trainer.callback_metrics
+    assert "train/loss" in reported and "train/gleu" not in reported
+
+
+def test_with_risk_a_batch_that_is_not_finite_is_named_and_skipped(
+    tokenizers: Tokenizers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Drawing from what is no number raised an error that named no line."""
+    untrained = trained(tokenizers, [], tmp_path)
+    with caplog.at_level(logging.WARNING):
+        skipped = trained(tokenizers, [poisoned(batch((5, 4)))], tmp_path, risk={"samples": 2})
+    assert torch.equal(weights(skipped), weights(untrained)) and "the loss of the batch of [70]" in caplog.text
+
+
+def test_what_was_summed_since_the_last_report_goes_on_after_a_restart() -> None:
+    """With as many ranks, with fewer or more, and from the files of earlier versions."""
+    parts = [[torch.tensor(float(10 * rank + i)) for i in range(5)] for rank in range(2)]
+
+    def goes_on(saved: Any, rank: int, world_size: int) -> list[float] | None:
+        running = share_of_rank(saved, rank=rank, world_size=world_size)
+        return None if running is None else [float(part) for part in running]
+
+    assert goes_on(None, 0, 1) is None and goes_on(parts, 1, 2) == [10.0, 11.0, 12.0, 13.0, 14.0]
+    assert goes_on(parts, 0, 1) == goes_on(parts, 0, 3) == [10.0, 12.0, 14.0, 16.0, 18.0]
+    assert goes_on(parts, 2, 3) == [0.0] * 5
+    assert goes_on(parts[1][:3], 0, 1) == [10.0, 11.0, 12.0, 0.0, 0.0]
 
 
 def test_optimisers_are_the_ones_named() -> None:

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nmt.cli import decoding, guidance, output, resume
 from nmt.cli.lines import decode_lines
+from nmt.cli.rows import json_row
 from nmt.cli.translate import main
 from nmt.config.search import SearchConfig
 from nmt.errors import DataError
 from nmt.inference.copying import Kind
 from nmt.inference.guidance import UNGUIDED, Guidance
-from nmt.inference.translation import TranslatedHypothesis, Translation
+from nmt.inference.translation import TranslatedHypothesis, Translation, join_translations
 from nmt.inference.windows import Source
 from nmt.metrics.pairwise import Utility
 
@@ -47,8 +49,11 @@ class Reverser:
 
     def turn_round(self, source: Source, n_best: int = 1) -> Translation:
         text = source.prefix + " ".join(reversed(source.text.split(" ")))
+        missing = self.guidance.terms(source.text) if "lacking" in text else ()
         hypotheses = [
-            TranslatedHypothesis(text + "!" * rank, -rank, -2.0 * rank, ("x",), (-2.0 * rank,), (), "cut" not in text)
+            TranslatedHypothesis(
+                text + "!" * rank, -rank, -2.0 * rank, ("x",), (-2.0 * rank,), (), "cut" not in text, missing
+            )
             for rank in range(n_best if source.text.strip() else 0)
         ]
         return Translation(source.text, tuple(hypotheses))
@@ -225,6 +230,17 @@ def test_jsonl_holds_the_candidates(translator: Reverser) -> None:
     assert rows[1] == {"source": "", "translation": "", "source_tokens": [], "parts": 1, "hypotheses": []}
 
 
+def test_soft_alignment_of_a_line_in_parts_is_a_matrix_each() -> None:
+    """One matrix of everything would not fit into memory: a line of a million characters has 10^11 pairs of tokens."""
+    part = TranslatedHypothesis("a", -1.0, -1.0, ("a", "b"), (-0.5, -0.5), (torch.full((2, 3), 1 / 3),), True)
+    whole = Translation("x", (part,), ("x", "y", "</s>"))
+    one = json.loads(json_row(1, whole, "soft"))["hypotheses"][0]
+    assert one["attention"] == [[0.3333] * 3] * 2 and "attentions" not in one
+    many = json.loads(json_row(1, join_translations("x x x", [whole] * 3), "soft"))
+    assert many["parts"] == 3 and len(many["source_tokens"]) == 9
+    assert many["hypotheses"][0]["attentions"] == [[[0.3333] * 3] * 2] * 3
+
+
 def test_ctrl_c_leaves_whole_lines_and_says_where(
     translator: Reverser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -346,8 +362,32 @@ def test_what_the_maximum_length_cut_is_counted_and_named(
 
 def test_a_term_of_the_glossary_that_is_lacking_is_named(translator: Reverser, capsys: Any) -> None:
     Path("terms").write_text("b\ta\n")
-    translate_bytes(b"a b\nb c\nd\n", "--glossary", "terms")
+    rows = translate_bytes(b"a b\nb lacking\nd\n", "--glossary", "terms", "--format", "jsonl").splitlines()
     assert "warning: 1 translation of line 2 came out without a term" in capsys.readouterr().err
+    assert [json.loads(row)["hypotheses"][0].get("missing_terms") for row in rows] == [None, ["a"], None]
+
+
+def test_a_glossary_and_sampling_are_refused_before_anything_is_read(
+    translator: Reverser, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("terms").write_text("b\ta\n")
+    Path("in.de").write_text("no term here\n")
+    monkeypatch.setattr(translator, "search", SearchConfig(sampling=True), raising=False)  # as a checkpoint may want
+    options = ("--input", "in.de", "--output", "out.en", "--glossary", "terms")
+    assert translate(*options) == 2 and "--no-sampling" in capsys.readouterr().err
+    assert translate(*options, "--no-sampling") == 0
+    monkeypatch.setattr(decoding, "load_translator", lambda *_, **__: pytest.fail("torch has been imported"))
+    assert translate(*options, "--sampling") == 2 and "leave out --sampling" in capsys.readouterr().err
+
+
+def test_a_damaged_archive_is_translated_up_to_the_damage_also_under_a_progress_bar(
+    translator: Reverser, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("in.gz").write_bytes(gzip.compress(b"a b\n" * 5)[:-8])
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert translate("--input", "in.gz", "--output", "out.en") == 1
+    assert "damaged or cut off after line 5" in capsys.readouterr().err
+    assert Path("out.en.partial").read_bytes() == b"b a\n" * 5
 
 
 def test_prefixes_come_from_the_option_or_line_by_line(translator: Reverser, capsys: Any) -> None:
@@ -356,9 +396,20 @@ def test_prefixes_come_from_the_option_or_line_by_line(translator: Reverser, cap
     assert translate_bytes(b"a\nb\nc\n", "--prefix-file", "prefixes") == b"1a\nb\n3c\n"
     for lines in (2, 4):
         Path("in.de").write_text("a\n" * lines)
-        assert translate("--input", "in.de", "--output", "out.en", "--prefix-file", "prefixes") == 1
-        assert f"ends after line {min(lines, 3)}" in capsys.readouterr().err
-        assert len(Path("out.en.partial").read_text().splitlines()) == min(lines, 3)
+        assert translate("--input", "in.de", "--output", "other.en", "--prefix-file", "prefixes") == 1
+        assert f"prefixes has 3 lines, in.de has {lines}" in capsys.readouterr().err
+        assert not list(Path().glob("other.en*")), "nothing is translated that could never be finished"
+
+
+@pytest.mark.parametrize("lines", [2, 4])
+def test_prefixes_of_another_length_are_noticed_where_a_pipe_ends(
+    translator: Reverser, capsys: Any, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    Path("prefixes").write_text("1\n\n3\n")
+    typed("a\n" * lines, monkeypatch)
+    assert translate("--output", "out.en", "--prefix-file", "prefixes") == 1
+    assert f"ends after line {min(lines, 3)}" in capsys.readouterr().err
+    assert len(Path("out.en.partial").read_text().splitlines()) == min(lines, 3)
 
 
 def test_a_glossary_copies_and_the_vote_reach_the_translator(translator: Reverser) -> None:

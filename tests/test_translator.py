@@ -12,6 +12,8 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import CheckpointError, ConfigError, TranslationError
 from nmt.inference.decoding import Request
+from nmt.inference.glossary import Glossary
+from nmt.inference.guidance import Guidance
 from nmt.inference.splitting import join_parts, split_sentences
 from nmt.inference.stepper import DecoderStepper
 from nmt.inference.translator import Translator
@@ -209,6 +211,18 @@ def test_several_checkpoints_vote_and_must_fit_together(tmp_path: Path) -> None:
     write_checkpoint(nfkc, tiny_checkpoint(normalization="nfkc"))
     with pytest.raises(CheckpointError, match="normalization nfc and nfkc"):
         Translator.from_checkpoint([paths[0], nfkc])
+
+
+def test_a_term_that_was_not_reached_is_named_as_often_as_it_is_missing(translator: Translator) -> None:
+    guidance = Guidance(Glossary([("Hund", "dog"), ("Katze", "two dogs")]))
+    lines = ["ein Hund", "ein Hund läuft, ein Hund schläft", "Katze. Hund. Hund.", "läuft"]
+    free = translator.translate(lines, guidance=guidance)
+    assert [line.hypotheses[0].missing_terms for line in free] == [()] * 4
+    # A second "dog" is impossible where no token may come twice; the text holds one, so looking for it would not do.
+    once = translator.search.model_copy(update={"no_repeat_ngram": 1})
+    strict = translator.translate(lines[:2], search=once, guidance=guidance)
+    assert [line.hypotheses[0].missing_terms for line in strict] == [(), ("dog",) * (2 - strict[1].text.count("dog"))]
+    assert strict[1].text.count("dog") < 2
 
 
 def test_unknown_devices_are_named() -> None:

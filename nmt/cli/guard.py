@@ -36,6 +36,10 @@ def guarded(run: Callable[[list[str]], int]) -> Callable[[Sequence[str] | None],
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 print(f"error: {error.filename or 'output'}: no space left on the device; free some", file=sys.stderr)
+            elif error.errno == errno.EFBIG:
+                print(
+                    f"error: {error.filename or 'output'}: larger than files may be here (ulimit -f)", file=sys.stderr
+                )
             elif error.filename is not None:  # a place the user named, or that follows from one
                 print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
             else:

@@ -25,6 +25,13 @@ class Wishes:
     mbr: str | None = None
     candidates: int | None = None
 
+    def check(self, *, sampling: bool) -> None:
+        """Raise ConfigError where a search of this kind cannot grant them."""
+        if self.glossary and sampling:
+            raise ConfigError(
+                "--glossary: only a beam search can demand its terms; leave out --sampling, or give --no-sampling"
+            )
+
     def guidance(self) -> "Guidance":
         """What the translator is given. Raises ConfigError for a glossary that contradicts itself."""
         from nmt.inference.glossary import Glossary

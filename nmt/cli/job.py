@@ -42,6 +42,7 @@ class Job:
             list(self.checkpoints), device=device, threads=self.threads, precision=self.precision
         )
         search = decoding.with_overrides(translator.search, self.overrides)
+        self.wishes.check(sampling=search.sampling)
         if self.n_best > search.beam_size and not search.sampling:
             raise ConfigError(
                 f"--n-best {self.n_best}: more than the beam holds ({search.beam_size}); raise --beam-size"
@@ -73,7 +74,7 @@ class Worker:
     def _row(self, number: int, translation: "Translation") -> Row:
         text = FORMATS[self.job.format](number, translation, self.job.alignment)
         cut = any(not hypothesis.finished for hypothesis in translation.hypotheses[:1])
-        lacks_term = any(term not in translation.text for term in self.guidance.terms(translation.source))
+        lacks_term = any(hypothesis.missing_terms for hypothesis in translation.hypotheses[:1])
         return Row(text, cut, lacks_term)
 
 

@@ -75,6 +75,12 @@ def stream_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "
         yield from decode_lines(unpacked(stream), name=str(path), on_invalid_utf8=on_invalid_utf8)
 
 
+def count_lines(path: Path) -> int:
+    """How many lines `stream_lines` has, whatever their bytes. Raises DataError for a damaged archive."""
+    with path.open("rb") as stream:
+        return sum(1 for _ in _whole(unpacked(stream), str(path)))
+
+
 def require_file(path: Path) -> None:
     """Raise DataError unless `path` is a file (or a pipe) that may be read."""
     if not path.exists():

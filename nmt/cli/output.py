@@ -71,7 +71,7 @@ def destination(output: str, *, about: dict[str, Any] | None = None, keep: int =
             if about is not None:
                 resume.write_sidecar(partial, about)
             try:
-                yield _whole_line_writer(stream)
+                yield _whole_line_writer(stream, partial)
             except BaseException:
                 again = "; --resume goes on there" if about is not None else ""
                 print(f"stopped; the lines done so far are in {partial}{again}", file=sys.stderr)
@@ -95,7 +95,7 @@ def _line_writer(stream: BinaryIO) -> Write:
     return write
 
 
-def _whole_line_writer(stream: BinaryIO) -> Write:
+def _whole_line_writer(stream: BinaryIO, path: Path) -> Write:
     """Lines into an unbuffered file; of one for which there is no space nothing stays."""
 
     def write(text: str) -> None:
@@ -103,8 +103,10 @@ def _whole_line_writer(stream: BinaryIO) -> Write:
         try:
             while rest:
                 rest = rest[stream.write(rest) :]
-        except BaseException:
+        except BaseException as error:
             stream.truncate(begin)
+            if isinstance(error, OSError):
+                error.filename = str(path)  # which a file opened by its descriptor does not know
             raise
 
     return write

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from nmt.cli.lines import one_line
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nmt.inference.translation import TranslatedHypothesis, Translation
 
 ALIGNMENTS: Final = ("none", "hard", "soft")
@@ -68,12 +70,19 @@ def _candidate(hypothesis: "TranslatedHypothesis", alignment: str) -> dict[str, 
         "tokens": hypothesis.pieces,
         "token_log_probabilities": hypothesis.token_log_probabilities,
     }
+    if hypothesis.missing_terms:
+        value["missing_terms"] = hypothesis.missing_terms
     if alignment == "hard":  # pairs of source token and target token, both counted from 0
         value["alignment"] = [(source, target) for target, source in enumerate(hypothesis.alignment)]
-    elif alignment == "soft":  # a row a target token, a column a source token
-        rows = [] if hypothesis.attention is None else hypothesis.attention.tolist()
-        value["attention"] = [[round(weight, 4) for weight in row] for row in rows]
+    elif alignment == "soft":  # of a line in parts a matrix each: one of everything grows with their square
+        matrices = [_rounded(matrix) for matrix in hypothesis.attentions]
+        value |= {"attentions": matrices} if len(matrices) > 1 else {"attention": matrices[0] if matrices else []}
     return value
+
+
+def _rounded(matrix: "Tensor") -> list[list[float]]:
+    """A row a target token, a column a source token."""
+    return [[round(weight, 4) for weight in row] for row in matrix.tolist()]
 
 
 class Remarks:

@@ -14,13 +14,13 @@ from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
 from nmt.cli.guidance import add_guidance_options, read_wishes
 from nmt.cli.job import Job
-from nmt.cli.lines import require_file, unpacked
+from nmt.cli.lines import count_lines, require_file
 from nmt.cli.output import check_stream_output, destination, is_device, partial_file
 from nmt.cli.parallel import Alone, Crew, processes
 from nmt.cli.ranks import ranks, started_by_torchrun
 from nmt.cli.rows import ALIGNMENTS, FORMATS, Remarks, Row
 from nmt.cli.sources import answers_at_once, read_sources
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from nmt.inference.windows import Source
@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--n-best", type=int, default=1, metavar="N", help="candidates a line, for nbest and jsonl")
     options.add_argument(
-        "--alignment", choices=ALIGNMENTS, help="in jsonl: pairs of tokens (hard, default) or all weights (soft)"
+        "--alignment",
+        choices=ALIGNMENTS,
+        help="in jsonl: pairs of tokens (hard, default) or all weights (soft; of a line in parts, a matrix each)",
     )
     options.add_argument(
         "--on-invalid-utf8", choices=("error", "replace"), default="error", help="stop, or put U+FFFD (default: error)"
@@ -114,6 +116,8 @@ def _job(arguments: argparse.Namespace) -> Job:
         raise ConfigError(f"--alignment {arguments.alignment} needs --format jsonl")
     if not 1 <= arguments.devices <= MOST_DEVICES:
         raise ConfigError(f"--devices {arguments.devices}: must be from 1 to {MOST_DEVICES}")
+    wishes = read_wishes(arguments)
+    wishes.check(sampling=bool(arguments.sampling))
     return Job(
         checkpoints=tuple(arguments.checkpoint),
         overrides=overrides,
@@ -123,7 +127,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         device=arguments.device,
         threads=arguments.threads,
         precision=arguments.precision,
-        wishes=read_wishes(arguments),
+        wishes=wishes,
     )
 
 
@@ -143,6 +147,16 @@ def _check(arguments: argparse.Namespace) -> None:
         decoding.require_checkpoint(path)
         files += decoding.checkpoint_files(path)
     check_stream_output(arguments.output, inputs=files)
+    _check_prefixes(Path(arguments.input), arguments.prefix_file)
+
+
+def _check_prefixes(source: Path, prefixes: Path | None) -> None:
+    """Raise DataError where two files differ in length: after hours it would be late, and no --resume would help."""
+    if prefixes is None or not (source.is_file() and prefixes.is_file()):
+        return
+    lines, others = count_lines(source), count_lines(prefixes)
+    if lines != others:
+        raise DataError(f"{prefixes} has {others:,} lines, {source} has {lines:,}; both must have as many")
 
 
 def _is_resumable(arguments: argparse.Namespace) -> bool:
@@ -198,14 +212,15 @@ def _with_bar(rows: Iterator[Row], arguments: argparse.Namespace, *, done: int) 
         return rows
     from tqdm import tqdm
 
-    path = Path(arguments.input)
-    total = _count_lines(path) if arguments.input != "-" and path.is_file() else None
-    return tqdm(rows, total=total, initial=done, unit=" lines", dynamic_ncols=True)
+    return tqdm(rows, total=_total(Path(arguments.input)), initial=done, unit=" lines", dynamic_ncols=True)
 
 
-def _count_lines(path: Path) -> int:
-    with path.open("rb") as stream:
-        return sum(1 for _ in unpacked(stream))
+def _total(path: Path) -> int | None:
+    """The lines of a file, if it is one, and whole: what stands before the damage is translated all the same."""
+    try:
+        return count_lines(path) if path.is_file() else None
+    except DataError:
+        return None
 
 
 main = guarded(run)

@@ -68,7 +68,9 @@ class DataConfig(Frozen):
     batch_source_tokens: Count = Field(default=1000, description="padded tokens of a batch, source side")
     batch_target_tokens: Count = Field(default=1000, description="padded tokens of a batch, target side")
     batch_sentences: Count = Field(default=512, description="sentences of a batch, at most")
-    workers: NonNegative = Field(default=0, description="processes that collate; 0 collates in the training process")
+    workers: NonNegative = Field(
+        default=0, le=256, description="processes of every rank that make batches; 0 makes them in the training process"
+    )
     preparation_processes: NonNegative = Field(default=0, description="processes that tokenise; 0 = one per core")
     cache_dir: str | None = Field(default=None, description="default: $NMT_CACHE or ~/.cache/nmt")
     streaming: Flag = Field(default=False, description="never store the training corpus; tokenise it as it is read")

@@ -54,10 +54,17 @@ def dotted(key: Key) -> str:
 def _line(problem: dict[str, Any], places: Mapping[Key, str]) -> str:
     key: Key = problem["loc"]
     place = next((places[key[:end]] for end in range(len(key), -1, -1) if key[:end] in places), "")
+    if key and problem["type"] == "value_error" and _given_now(key, places):
+        place = COMMAND_LINE
     name = dotted(key)
     if place == COMMAND_LINE:
         name = f"--{name}"
     return ": ".join(filter(None, (place, name, _complaint(problem, key))))
+
+
+def _given_now(key: Key, places: Mapping[Key, str]) -> bool:
+    """Whether the command line set anything in a section whose values do not go together: most likely it is that."""
+    return any(place == COMMAND_LINE for below, place in places.items() if below[: len(key)] == key)
 
 
 def _complaint(problem: dict[str, Any], key: Key) -> str:

@@ -61,7 +61,7 @@ class TeacherForcingConfig(Frozen):
     feedback: Literal["argmax", "sample", "gumbel"] = Field(
         default="argmax", description="the word fed back: the best, a draw, or the best after Gumbel noise"
     )
-    temperature: Number = Field(default=1.0, gt=0.0, le=100.0, description="sample and gumbel: below 1 more careful")
+    temperature: Number = Field(default=1.0, ge=0.01, le=100.0, description="sample and gumbel: below 1 more careful")
     top_k: NonNegative = Field(default=0, description="sample and gumbel: among the best N words only; 0 = all")
     method: Literal["parallel", "rollout", "loop"] = Field(
         default="parallel",
@@ -71,9 +71,9 @@ class TeacherForcingConfig(Frozen):
 
     @classmethod
     def spelled_out(cls, value: Any) -> Any:
-        """0.8 → a constant ratio of 0.8."""
+        """0.8 → a constant ratio of 0.8, whatever decay there was."""
         plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {"kind": "constant", "start": value} if plain else value
+        return {"kind": "constant", "start": value, "length": None, "k": None} if plain else value
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +82,8 @@ class TeacherForcingConfig(Frozen):
 
     @model_validator(mode="after")
     def _decay_is_given(self) -> Self:
+        if self.kind == "constant" and (self.length, self.k) != (None, None):
+            raise ValueError("kind 'constant' takes neither length nor k; give the kind of the decay too")
         if self.kind == "linear" and self.length is None:
             raise ValueError(f"kind 'linear' needs length, the {self.unit}s from start to end")
         if self.kind in ("exponential", "inverse_sigmoid") and (self.length is None) == (self.k is None):
@@ -149,11 +151,13 @@ class TrainConfig(Frozen):
     keep_best: Count = 1
     log_every_steps: Count = 50
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: Count = 1
-    num_nodes: Count = 1
+    devices: Count = Field(default=1, le=256, description="processes on every node: GPUs, or shares of a CPU")
+    num_nodes: Count = Field(default=1, le=10_000)
     strategy: str = "auto"
     threads: NonNegative = Field(
-        default=0, description="CPU threads of the matrix products; 0 = all where measured faster than one, else one"
+        default=0,
+        le=1024,
+        description="CPU threads of the matrix products; 0 = all where measured faster than one, else one",
     )
 
     @model_validator(mode="after")

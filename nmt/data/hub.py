@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-from nmt.data.pairs import Origin, Pair
+from nmt.data.pairs import Origin, Reader, Row
 from nmt.data.tables import Columns, row_pair
 from nmt.errors import DataError
 
@@ -21,7 +21,7 @@ PROBE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class HubDataset:
+class HubDataset(Reader):
     """One split of a dataset `owner/name`; `streaming` reads it over the network without storing it."""
 
     path: str
@@ -39,10 +39,10 @@ class HubDataset:
         identity = f"hub {self.path} {self.subset} {self.split} {self.revision} {self.columns}"
         return identity if self.streaming else f"{identity} {self._dataset._fingerprint}"
 
-    def pairs(self) -> Iterator[Pair]:
+    def rows(self) -> Iterator[Row]:
         number = 0
         for number, row in enumerate(self._rows(), start=1):
-            yield row_pair(row, self.columns, Origin(self.place, number), first=number == 1)
+            yield partial(row_pair, row, self.columns, Origin(self.place, number), first=number == 1)
         if number == 0:
             raise DataError(f"{self.place}: is empty; a corpus needs at least one row")
 

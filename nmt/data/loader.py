@@ -18,7 +18,7 @@ from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Corpus, EncodedCorpus
 from nmt.data.prepare import Corpora
 from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches, halve_until
-from nmt.data.stream import StreamedCorpus, StreamingLoader
+from nmt.data.stream import Gather, StreamedCorpus, StreamingLoader
 from nmt.errors import CheckpointError
 
 _log = logging.getLogger(__name__)
@@ -34,15 +34,23 @@ def training_loader(
     rank: int = 0,
     world_size: int = 1,
     pin_memory: bool = False,
+    gather: Gather | None = None,
 ) -> "TrainingLoader | StreamingLoader":
     """What training iterates over; `sampling` is `tokenizer.sampling`, `accumulate` divides the batches of an epoch.
 
     A stored corpus gives a `TrainingLoader`, whose length is the number of batches of every epoch on this rank; a
-    streamed one gives a `StreamingLoader`, which has no length and no end.
+    streamed one gives a `StreamingLoader`, which has no length and no end, and with several ranks wants `gather`.
     """
     if isinstance(corpora.train, StreamedCorpus):
         return StreamingLoader(
-            corpora.train, data, seed=seed, sampling=sampling, rank=rank, world_size=world_size, pin_memory=pin_memory
+            corpora.train,
+            data,
+            seed=seed,
+            sampling=sampling,
+            rank=rank,
+            world_size=world_size,
+            pin_memory=pin_memory,
+            gather=gather,
         )
     return TrainingLoader(
         corpora.train,

@@ -1,6 +1,6 @@
 """What every corpus is read as: a pair of sentences and the place it came from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -27,6 +27,9 @@ class Pair(NamedTuple):
     problem: str = ""
 
 
+Row = Callable[[], Pair]  # a pair that was found in its file and is still to be parsed
+
+
 class Languages(NamedTuple):
     """Language codes of the two sides, which are also file suffixes and default column names."""
 
@@ -47,7 +50,12 @@ class Reader(Protocol):
         """Changes with the content and with the columns read, not with the name."""
         ...
 
-    def pairs(self) -> Iterator[Pair]: ...
+    def rows(self) -> Iterator[Row]:
+        """All pairs, each to be parsed by whoever wants it: to count them costs a fraction."""
+        ...
+
+    def pairs(self) -> Iterator[Pair]:
+        return (parsed() for parsed in self.rows())
 
 
 def is_text(text: str) -> bool:

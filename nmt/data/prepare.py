@@ -21,9 +21,9 @@ from nmt.data.cache import Cache, cache_key
 from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, EncodedCorpus
 from nmt.data.pairs import Languages
-from nmt.data.sources import WeightedReader, contents, open_sources, size_of
+from nmt.data.sources import WeightedReader, contents, open_corpora, open_sources, size_of
 from nmt.data.store import read_all, stored_texts, write_pairs, write_tokens
-from nmt.data.stream import StreamedCorpus, interleave
+from nmt.data.stream import StreamedCorpus, in_turn
 from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
@@ -246,7 +246,7 @@ class _Preparation:
 
     def stream(self, tokenizers: Tokenizers, report: CleaningReport) -> StreamedCorpus:
         return StreamedCorpus(
-            open_sources(self.data.train, self.languages, streaming=True),
+            open_corpora(self.data.train, self.languages, streaming=True),
             tokenizers,
             cleaning=self.data.cleaning,
             held_out=self.held_out_hashes(),
@@ -255,7 +255,8 @@ class _Preparation:
 
     def _first_texts(self) -> Iterator[tuple[str, str]]:
         """The first cleaned pairs of a streamed corpus."""
-        pairs = interleave(reader for reader, _ in open_sources(self.data.train, self.languages, streaming=True))
+        rows = in_turn(open_corpora(self.data.train, self.languages, streaming=True))
+        pairs = (parsed() for parsed in rows)
         form, report = self.config.normalization, CleaningReport()
         kept = clean(pairs, self.data.cleaning, report, normalization=form, held_out=self.held_out_hashes())
         for pair in itertools.islice(kept, self.config.max_training_lines):

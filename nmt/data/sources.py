@@ -1,15 +1,17 @@
 """From the configuration's list of corpora to sentence pairs, whatever the corpora are kept in."""
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config.data import CorpusSource
 from nmt.data.hub import HubDataset
-from nmt.data.pairs import Languages, Origin, Pair, Reader
+from nmt.data.pairs import Languages, Origin, Pair, Reader, Row
 from nmt.data.tables import Columns, JsonLines, Parquet, TabSeparated, expand_glob
 from nmt.data.text_files import ParallelText, resolve_side
 from nmt.errors import DataError
@@ -38,15 +40,25 @@ def open_sources(
     sources: Sequence[CorpusSource], languages: Languages, *, streaming: bool = False
 ) -> list[WeightedReader]:
     """The readers of all corpora, one a file (a pair of files, a split); patterns are expanded. Opens none yet."""
-    opened: list[WeightedReader] = []
+    return list(itertools.chain.from_iterable(open_corpora(sources, languages, streaming=streaming)))
+
+
+def open_corpora(
+    sources: Sequence[CorpusSource], languages: Languages, *, streaming: bool = False
+) -> list[list[WeightedReader]]:
+    """The same, apart by corpus."""
+    opened: set[Reader] = set()
+    corpora: list[list[WeightedReader]] = []
     for source in sources:
-        for reader in _open_source(source, languages, streaming=streaming):
-            if any(reader == other for other, _ in opened):
+        readers = _open_source(source, languages, streaming=streaming)
+        for reader in readers:
+            if reader in opened:
                 raise DataError(
                     f"{reader.place}: is given twice; to show it twice an epoch give it once, with weight 2.0"
                 )
-            opened.append(WeightedReader(reader, source.weight))
-    return opened
+            opened.add(reader)
+        corpora.append([WeightedReader(reader, source.weight) for reader in readers])
+    return corpora
 
 
 def _open_source(source: CorpusSource, languages: Languages, *, streaming: bool) -> list[Reader]:
@@ -97,7 +109,7 @@ def source_kind(source: CorpusSource) -> str:
 
 
 @dataclass(frozen=True)
-class Demo:
+class Demo(Reader):
     """The embedded corpus, in either direction."""
 
     split: str
@@ -127,10 +139,10 @@ class Demo:
                 f"{self.languages.target}; set --data.source and --data.target to these two, either way round"
             )
 
-    def pairs(self) -> Iterator[Pair]:
+    def rows(self) -> Iterator[Row]:
         from nmt.data.demo import DEMO_LANGUAGES, generate
 
         self.check()
         source, target = (DEMO_LANGUAGES.index(language) for language in self.languages)
         for number, sides in enumerate(generate(self.split), start=1):
-            yield Pair(sides[source], sides[target], Origin(self.place, number))
+            yield partial(Pair, sides[source], sides[target], Origin(self.place, number))

@@ -1,40 +1,61 @@
 """Training on a corpus that is never stored: read, cleaned and tokenised as it is used.
 
-The stream is cut into buffers of `streaming_buffer` pairs as read. Every buffer is cleaned, tokenised and planned
-like a little epoch (`sampler.py`), so a position is three integers, the same on all ranks: pass over the corpus,
-pairs read before the buffer, batches of it handed out. Resuming skips the pairs read and plans that buffer again.
+The stream is cut into buffers of `streaming_buffer` pairs as read. Of W ranks, rank r has buffer n of pass e where
+(n + e) mod W = r, and of its N worker processes each makes every N-th of these. Each buffer is cleaned, tokenised and
+cut into batches (`sampler.py`) by one process; the others count its pairs and do not even parse them. Every pass shows
+every pair once over all ranks. No rank can run out, since pass follows pass without end: ranks make equally many steps,
+some a few batches ahead of others in the corpus. Every step demands batches of about the same length of all of them.
+
+A rank's position is four integers, and every rank's is saved. Resuming skips the pairs read and makes the batches of
+that buffer again, with any number of workers.
 
 What that costs: duplicates are found within a buffer only; order is random within a buffer only (shuffle the files once
-if neighbours belong together); several corpora are read in turn, a pair of each; and every rank reads and
-tokenises everything (25,000 pairs a second), since only then do all know each other's batches.
+if neighbours belong together); several corpora are read in turn, a pair of each, the files of one after each other.
 """
 
+import bisect
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from nmt.config.data import CleaningConfig, DataConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.cleaning import CleaningReport, clean
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Float64, Int64, Sentences
-from nmt.data.pairs import Pair, Reader
+from nmt.data.pairs import Pair, Row
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.data.sources import WeightedReader
 from nmt.errors import CheckpointError, DataError
 from nmt.text.tokenizer import Tokenizers
 
+_log = logging.getLogger(__name__)
+Gather = Callable[[list[int]], list[list[int]]]  # what a rank gives → what all ranks give
+
 
 class StreamPosition(NamedTuple):
-    """Where in the stream a batch ends."""
+    """Where in the stream a batch of one rank ends."""
 
     epoch: int  # passes over the corpus before this one
     read: int  # pairs of this pass read before the current buffer
-    batches: int  # of the current buffer handed out, on every rank
+    step: int  # batches handed out before those of the current buffer
+    batches: int  # of the current buffer handed out
+
+
+class BatchedBuffer(NamedTuple):
+    """All batches of a buffer, from short to long, as they go from one process to another.
+
+    They are NumPy arrays there: thousands of shared tensors would be thousands of open files.
+    """
+
+    epoch: int
+    read: int
+    batches: list[list[np.ndarray[Any, np.dtype[Any]]]]
 
 
 class BufferedCorpus:
@@ -59,26 +80,38 @@ class BufferedCorpus:
 
 
 class StreamedCorpus:
-    """Where a stream comes from and how it is cleaned. `report` counts what has been read so far (with no workers)."""
+    """Where a stream comes from (of every source its files) and how it is cleaned.
+
+    `report` counts what this process has cleaned so far.
+    """
 
     def __init__(
         self,
-        readers: Sequence[WeightedReader],
+        sources: Sequence[Sequence[WeightedReader]],
         tokenizers: Tokenizers,
         *,
         cleaning: CleaningConfig,
         held_out: Collection[int] = frozenset(),
         report: CleaningReport,
     ) -> None:
-        self.readers = readers
+        self.sources = sources
         self.tokenizers = tokenizers
         self.cleaning = cleaning
         self.held_out = held_out
         self.report = report
 
+    @property
+    def readers(self) -> list[WeightedReader]:
+        """All files."""
+        return list(itertools.chain.from_iterable(self.sources))
+
+    def rows(self, skip: int = 0) -> Iterator[Row]:
+        """One pass over all sources from pair number `skip` on, as they are written: a pair of each in turn."""
+        return itertools.islice(in_turn(self.sources), skip, None)
+
     def pairs(self, skip: int = 0) -> Iterator[Pair]:
-        """One pass over all corpora from pair number `skip` on, as they are written."""
-        return itertools.islice(interleave(reader for reader, _ in self.readers), skip, None)
+        """The same, parsed."""
+        return (parsed() for parsed in self.rows(skip))
 
     def text(self, index: int) -> tuple[str, str]:
         """Source and target of pair number `index` of a pass, read again from the start: for naming a bad one."""
@@ -115,6 +148,8 @@ class StreamingLoader:
 
     Lightning asks a loader without length for one batch more than it trains on, to know which is the last; `ahead`
     says so, and the state is that of the batch before. In a loop of your own, pass `ahead=0`.
+
+    `gather` makes the list of what every rank gives to it. Then all ranks must ask for the state at the same time.
     """
 
     def __init__(
@@ -128,11 +163,11 @@ class StreamingLoader:
         world_size: int = 1,
         pin_memory: bool = False,
         ahead: int = 1,
+        gather: Gather | None = None,
     ) -> None:
-        self.corpus = corpus
+        self.workers = data.workers
         self.pin_memory = pin_memory
-        self.workers = min(1, data.workers)  # one process ahead; more could not keep the order
-        self._batches = StreamBatches(
+        self._buffers = RankBuffers(
             corpus,
             BatchBudget.from_config(data),
             buffer=data.streaming_buffer,
@@ -141,42 +176,76 @@ class StreamingLoader:
             rank=rank,
             world_size=world_size,
         )
+        self._gather = gather
         self._ahead = ahead
-        self._start = StreamPosition(0, 0, 0)
+        self._seed = seed
+        self._start = StreamPosition(0, 0, 0, 0)
         self._positions = [self._start]  # of the last batches handed out, oldest first
 
     def __iter__(self) -> Iterator[TranslationBatch]:
         self._positions = [self._start]
-        for position, batch in self._numbered(self._start):
-            self._positions = [*self._positions[-self._ahead :], position] if self._ahead else [position]
-            yield batch
+        *self._buffers.start, step, done = self._start
+        for epoch, read, batches in self._made():
+            order = even_order(len(batches), first_step=step, seed=self._seed)
+            for number, chosen in itertools.islice(enumerate(order, start=1), done, None):
+                position = StreamPosition(epoch, read, step, number)
+                self._positions = [*self._positions[-self._ahead :], position] if self._ahead else [position]
+                batch = TranslationBatch(*(torch.from_numpy(array) for array in batches[chosen]))
+                yield TranslationBatch(*(part.pin_memory() for part in batch)) if self.pin_memory else batch
+            step, done = step + len(batches), 0
 
-    def _numbered(self, start: StreamPosition) -> Iterator[tuple[StreamPosition, TranslationBatch]]:
-        self._batches.start = start
-        if self.workers == 0:
-            for position, batch in self._batches:
-                yield position, TranslationBatch(*(part.pin_memory() for part in batch)) if self.pin_memory else batch
-            return
-        loader = DataLoader(
-            self._batches, batch_size=None, num_workers=1, pin_memory=self.pin_memory, generator=torch.Generator()
-        )
-        for position, batch in loader:
-            yield StreamPosition(*position), batch
+    def _made(self) -> Iterator[BatchedBuffer]:
+        """This rank's buffers, made here or ahead of time by worker processes."""
+        buffers: Iterable[BatchedBuffer | DataError] = self._buffers
+        if self.workers:
+            buffers = DataLoader(
+                self._buffers,
+                batch_size=None,
+                num_workers=self.workers,
+                prefetch_factor=1,  # one buffer is hundreds of batches
+                collate_fn=_unchanged,  # or a DataLoader makes tensors of arrays
+                generator=torch.Generator(),
+            )
+        ranks, last_found = self._buffers.world_size, self._buffers.start[0]
+        for made in buffers:
+            if isinstance(made, DataError):  # a DataLoader would wrap one that is raised in its own traceback
+                raise made
+            if made.batches:
+                last_found = made.epoch
+            elif made.epoch > last_found + ranks:  # by then this rank has had every buffer
+                raise DataError(f"cleaning left no training pair of the whole stream:\n{self._buffers.corpus.report}")
+            yield made
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values: the position after the last batch trained on."""
-        return {"stream": list(self._positions[0])}
+        """Plain values: every rank's position after the last batch trained on."""
+        position = list(self._positions[0])
+        positions = [position] if self._gather is None else self._gather(position)
+        return {"stream": positions, "buffer": self._buffers.buffer}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration begin there; exact where corpus, buffer, budget, seed and ranks are the same."""
+        """Let the next iteration begin there; exact where corpus, buffer, budget, seed and ranks are the same.
+
+        With another number of ranks or another buffer all begin with the first pair that some rank had yet to see.
+        """
         if "stream" not in state:
             raise CheckpointError("the checkpoint was not trained with data.streaming: its position means nothing here")
-        self._start = StreamPosition(*state["stream"])
+        positions, buffer = state["stream"], self._buffers.buffer
+        if len(positions) == self._buffers.world_size and state.get("buffer") == buffer:
+            self._start = StreamPosition(*positions[self._buffers.rank])
+        else:
+            epoch, read, *_ = min(positions) if "buffer" in state else positions  # once, all ranks shared every buffer
+            self._start = StreamPosition(epoch, read - read % buffer, 0, 0)
+            _log.warning(
+                "the number of ranks or data.streaming_buffer is not that of the checkpoint: going on with pair %d of"
+                " pass %d over the corpus; some pairs of this pass will be seen twice",
+                *(self._start.read + 1, epoch + 1),
+            )
         self._positions = [self._start]
 
 
-class StreamBatches(IterableDataset[tuple[StreamPosition, TranslationBatch]]):
-    """One rank's batches from `start` on, each with the position after it."""
+class RankBuffers(IterableDataset[BatchedBuffer | DataError]):
+    """The buffers of one rank from `start` on, without end. Of several worker processes each makes its share of them,
+    and a `DataLoader`, which asks them in turn, gets what one process would give. An error is the last item."""
 
     def __init__(
         self,
@@ -196,51 +265,74 @@ class StreamBatches(IterableDataset[tuple[StreamPosition, TranslationBatch]]):
         self.sampling = sampling
         self.rank = rank
         self.world_size = world_size
-        self.start = StreamPosition(0, 0, 0)
+        self.start = [0, 0]  # pass and pairs of it read
 
-    def __iter__(self) -> Iterator[tuple[StreamPosition, TranslationBatch]]:
-        epoch, read, done = self.start
+    def __iter__(self) -> Iterator[BatchedBuffer | DataError]:
+        worker = get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        try:
+            for epoch, read, rows in itertools.islice(self._mine(), first, None, step):
+                pairs = [parsed() for parsed in rows]
+                yield BatchedBuffer(epoch, read, list(self._batches(epoch, read, pairs)))
+        except DataError as error:
+            yield error
+
+    def _mine(self) -> Iterator[tuple[int, int, list[Row]]]:
+        """What this rank is to make batches of, with pass and pairs read, without end."""
+        epoch, read = self.start
         while True:
-            found = read > 0  # batches in this pass, before `start` or after
-            pairs = self.corpus.pairs(skip=read)
-            while block := list(itertools.islice(pairs, self.buffer)):
-                for number, batch in self._of_buffer(block, epoch, read, done):
-                    found = True
-                    yield StreamPosition(epoch, read, number), batch
-                read, done = read + len(block), 0
-            if not found:
-                raise DataError(f"cleaning left no training pair of the whole stream:\n{self.corpus.report}")
+            rows = self.corpus.rows(skip=read)
+            while block := list(itertools.islice(rows, self.buffer)):
+                if (read // self.buffer + epoch) % self.world_size == self.rank:
+                    yield epoch, read, block
+                read += len(block)
+            if not read:
+                raise DataError("the training corpus has no pair at all")
             epoch, read = epoch + 1, 0
 
-    def _of_buffer(
-        self, block: Sequence[Pair], epoch: int, read: int, done: int
-    ) -> Iterator[tuple[int, TranslationBatch]]:
-        """The batches of one buffer after the first `done`, numbered from 1."""
-        corpus = self.corpus.buffer(block)
+    def _batches(self, epoch: int, read: int, pairs: Sequence[Pair]) -> Iterator[list[np.ndarray[Any, np.dtype[Any]]]]:
+        """The batches of one buffer, from short to long."""
+        corpus = self.corpus.buffer(pairs)
         if not len(corpus):
             return
         seed = int(np.random.SeedSequence([self.seed, read]).generate_state(1)[0])
-        sampler = TokenBudgetSampler(
-            corpus.source_ids.lengths,
-            corpus.target_ids.lengths,
-            self.budget,
-            seed=seed,
-            world_size=self.world_size,
-            weights=corpus.weights,
-        )
+        lengths = corpus.source_ids.lengths, corpus.target_ids.lengths
+        try:
+            plan = TokenBudgetSampler(*lengths, self.budget, seed=seed, weights=corpus.weights).plan(epoch)
+        except DataError:  # of so few pairs a weight below 1 leaves none
+            return
         sampling = SubwordSampling(self.corpus.tokenizers, self.sampling, seed, epoch) if self.sampling else None
-        plan = sampler.plan(epoch)
-        for step in range(done, len(sampler)):
-            batch = collate(corpus, plan.batch(step, self.rank), sampling=sampling)
-            yield step + 1, batch._replace(ids=torch.from_numpy(read + corpus.numbers[batch.ids.numpy()]))
+        for first, last in plan.bounds:
+            batch = collate(corpus, plan.pairs[first:last], sampling=sampling)
+            batch = batch._replace(ids=torch.from_numpy(read + corpus.numbers[batch.ids.numpy()]))
+            yield [part.numpy() for part in batch]
 
 
-def interleave(readers: Iterable[Reader]) -> Iterator[Pair]:
-    """A pair of each reader in turn, until all are at their end."""
-    running: list[Iterator[Pair]] = [reader.pairs() for reader in readers]
+def even_order(count: int, *, first_step: int, seed: int) -> Iterator[int]:
+    """An order of `count` batches sorted by length, in which all ranks train on similar ones at the same step.
+
+    A step demands the same random share of the way from shortest to longest everywhere; the nearest batch that is left
+    of a buffer is taken, wherever in their buffers the ranks are. (On average √count places off, as in a hash table.)
+    """
+    left = list(range(count))
+    for step in range(first_step, first_step + count):
+        wanted = count * np.random.default_rng([seed, step]).random()
+        place = bisect.bisect(left, wanted)
+        if place == len(left) or (place > 0 and wanted - left[place - 1] < left[place] - wanted):
+            place -= 1
+        yield left.pop(place)
+
+
+def _unchanged(made: Any) -> Any:
+    return made
+
+
+def in_turn(sources: Sequence[Sequence[WeightedReader]]) -> Iterator[Row]:
+    """A row of each source in turn, until all are at their end; the files of a source follow each other."""
+    running = [itertools.chain.from_iterable(reader.rows() for reader, _ in files) for files in sources]
     while running:
-        for pairs in tuple(running):
-            if (pair := next(pairs, None)) is None:
-                running.remove(pairs)
+        for rows in tuple(running):
+            if (row := next(rows, None)) is None:
+                running.remove(rows)
             else:
-                yield pair
+                yield row

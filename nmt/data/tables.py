@@ -8,12 +8,13 @@ it, a held-out set refuses it.
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from nmt.data.pairs import Origin, Pair
-from nmt.data.text_files import hash_file, missing_file, read_lines
+from nmt.data.pairs import Origin, Pair, Reader, Row
+from nmt.data.text_files import decoded, hash_file, missing_file, raw_lines
 from nmt.errors import DataError
 
 
@@ -39,7 +40,7 @@ def expand_glob(path: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class TabSeparated:
+class TabSeparated(Reader):
     """Lines cut at tabs, without any quoting. The first line is a header if and only if it names both columns.
 
     Without a header the first column is the source and the second the target.
@@ -55,22 +56,26 @@ class TabSeparated:
     def fingerprint(self) -> str:
         return f"tsv {self.columns} {hash_file(self.path)}"
 
-    def pairs(self) -> Iterator[Pair]:
-        lines = enumerate(read_lines(self.path), start=1)
-        _, first = next(lines)
+    def rows(self) -> Iterator[Row]:
+        lines = enumerate(raw_lines(self.path), start=1)
+        first = decoded(next(lines)[1])
         cells = first.split("\t")
         if len(cells) < 2:
             raise DataError(f"{self.path}:1: no tab in {_excerpt(first)}; a table of pairs has two columns or more")
         source, target, width = self._positions(cells)
         if not self._has_header(cells):
-            yield Pair(cells[source], cells[target], Origin(self.path, 1))
-        for number, line in lines:
-            cells = line.split("\t")
+            yield partial(Pair, cells[source], cells[target], Origin(self.path, 1))
+
+        def parsed(number: int, line: bytes) -> Pair:
+            text = decoded(line)
+            cells = text.split("\t")
             origin = Origin(self.path, number)
             if len(cells) == width:
-                yield Pair(cells[source], cells[target], origin)
-            else:
-                yield Pair("", "", origin, f"{_count(len(cells))} where line 1 has {width}: {_excerpt(line)}")
+                return Pair(cells[source], cells[target], origin)
+            return Pair("", "", origin, f"{_count(len(cells))} where line 1 has {width}: {_excerpt(text)}")
+
+        for number, line in lines:
+            yield partial(parsed, number, line)
 
     def _has_header(self, cells: list[str]) -> bool:
         return self.columns.source in cells and self.columns.target in cells
@@ -85,7 +90,7 @@ class TabSeparated:
 
 
 @dataclass(frozen=True)
-class JsonLines:
+class JsonLines(Reader):
     """One JSON object a line; blank lines are skipped."""
 
     path: str
@@ -98,24 +103,25 @@ class JsonLines:
     def fingerprint(self) -> str:
         return f"jsonl {self.columns} {hash_file(self.path)}"
 
-    def pairs(self) -> Iterator[Pair]:
+    def rows(self) -> Iterator[Row]:
         first = True
-        for number, line in enumerate(read_lines(self.path), start=1):
-            if not line.strip():
-                continue
-            origin = Origin(self.path, number)
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield Pair("", "", origin, f"not JSON ({error}): {_excerpt(line)}")
-                continue
-            yield row_pair(row, self.columns, origin, first=first)
-            first = False
+        for number, line in enumerate(raw_lines(self.path), start=1):
+            if line.strip():
+                yield partial(self._pair, number, line, first)
+                first = False
+
+    def _pair(self, number: int, line: bytes, first: bool) -> Pair:
+        origin, text = Origin(self.path, number), decoded(line)
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            return Pair("", "", origin, f"not JSON ({error}): {_excerpt(text)}")
+        return row_pair(row, self.columns, origin, first=first)
 
 
 @dataclass(frozen=True)
-class Parquet:
-    """A Parquet file, read in batches, only the columns needed."""
+class Parquet(Reader):
+    """A Parquet file: only the columns needed, and only the row groups of which a row is parsed."""
 
     path: str
     columns: Columns
@@ -127,7 +133,7 @@ class Parquet:
     def fingerprint(self) -> str:
         return f"parquet {self.columns} {hash_file(self.path)}"
 
-    def pairs(self) -> Iterator[Pair]:
+    def rows(self) -> Iterator[Row]:
         import pyarrow
         from pyarrow import parquet
 
@@ -139,15 +145,58 @@ class Parquet:
                 wanted = [self.columns.source, self.columns.target, "translation"]
                 wanted += [name.split(".")[0] for name in wanted]
                 needed = sorted(names.intersection(wanted)) or sorted(names)
-                number = 0
-                for batch in file.iter_batches(batch_size=10_000, columns=needed):
-                    for row in _rows(batch, self.path, number):
-                        number += 1
-                        yield row_pair(row, self.columns, Origin(self.path, number), first=number == 1)
+                metadata = file.metadata
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{self.path}: not a readable Parquet file ({error})") from error
-        if number == 0:
+            raise self._unreadable(error) from error
+        if metadata.num_rows == 0:
             raise DataError(f"{self.path}: is empty; a corpus needs at least one row")
+        before = 0
+        for number in range(metadata.num_row_groups):
+            size = metadata.row_group(number).num_rows
+            group = _Forward(self._batches(metadata, number, needed, before))
+            for index in range(size):
+                yield partial(self._pair, group, index, before + index + 1)
+            before += size
+
+    def _batches(self, metadata: Any, group: int, columns: list[str], before: int) -> Iterator["_Batch"]:
+        """The rows of a row group that follows `before` others, some at a time, still to become Python objects."""
+        import pyarrow
+        from pyarrow import parquet
+
+        try:
+            with parquet.ParquetFile(self.path, metadata=metadata) as file:
+                for batch in file.iter_batches(batch_size=10_000, row_groups=[group], columns=columns):
+                    yield len(batch), partial(_rows, batch, self.path, before)
+                    before += len(batch)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _pair(self, group: "_Forward", index: int, number: int) -> Pair:
+        return row_pair(group[index], self.columns, Origin(self.path, number), first=number == 1)
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return DataError(f"{self.path}: not a readable Parquet file ({error})")
+
+
+_Batch = tuple[int, Callable[[], Iterable[Any]]]  # number of rows, and what makes them
+
+
+class _Forward:
+    """Rows that are asked for in order, out of batches of which those in between are left alone."""
+
+    def __init__(self, batches: Iterator[_Batch]) -> None:
+        self._batches = batches
+        self._first = self._end = 0  # of the current batch
+        self._make: Callable[[], Iterable[Any]] = list
+        self._made: list[Any] | None = []
+
+    def __getitem__(self, index: int) -> Any:
+        while index >= self._end:
+            size, self._make = next(self._batches)
+            self._first, self._end, self._made = self._end, self._end + size, None
+        if self._made is None:
+            self._made = list(self._make())
+        return self._made[index - self._first]
 
 
 def _rows(batch: Any, path: str, before: int) -> Iterator[dict[str, Any]]:

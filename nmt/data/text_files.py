@@ -13,10 +13,11 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from nmt.data.pairs import Origin, Pair
+from nmt.data.pairs import Origin, Pair, Reader, Row
 from nmt.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -25,7 +26,17 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """The lines of a file, gzipped or not (its first bytes decide), invalid bytes as lone surrogates.
+    """The lines of a file, invalid bytes as lone surrogates; errors as in `raw_lines`."""
+    return map(decoded, raw_lines(path))
+
+
+def decoded(line: bytes) -> str:
+    """A line as text, without its end."""
+    return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+
+
+def raw_lines(path: str) -> Iterator[bytes]:
+    """The lines of a file, gzipped or not (its first bytes decide), as they are but for a byte order mark.
 
     Raises `DataError` for a file that is missing, empty, UTF-16, or gzipped and cut off.
     """
@@ -37,7 +48,7 @@ def read_lines(path: str) -> Iterator[str]:
                     if line.startswith(UTF16_MARKS):
                         raise DataError(f"{path}: is UTF-16; convert it, e.g. iconv -f utf-16 -t utf-8")
                     line = line.removeprefix(BYTE_ORDER_MARK)
-                yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+                yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged or cut off after line {number} ({error})") from error
     except OSError as error:
@@ -98,7 +109,7 @@ def resolve_side(prefix: str, language: str, given: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class ParallelText:
+class ParallelText(Reader):
     """Two files of the same number of lines."""
 
     source_file: str
@@ -111,12 +122,12 @@ class ParallelText:
     def fingerprint(self) -> str:
         return f"text {hash_file(self.source_file)} {hash_file(self.target_file)}"
 
-    def pairs(self) -> Iterator[Pair]:
+    def rows(self) -> Iterator[Row]:
         """Raises `DataError`, at the end of the shorter file, where the numbers of lines differ."""
         for path in (self.source_file, self.target_file):  # before the first line of either is read
             if not os.path.isfile(path):
                 raise missing_file(path)
-        sources, targets = read_lines(self.source_file), read_lines(self.target_file)
+        sources, targets = raw_lines(self.source_file), raw_lines(self.target_file)
         for line, (source, target) in enumerate(zip_longest(sources, targets), start=1):
             if source is None or target is None:
                 longer = line + sum(1 for _ in (targets if source is None else sources))
@@ -125,4 +136,7 @@ class ParallelText:
                     f"{self.source_file} has {counts[0]:,} lines but {self.target_file} has {counts[1]:,}; "
                     "line n of one must translate line n of the other"
                 )
-            yield Pair(source, target, Origin(self.source_file, line))
+            yield partial(self._pair, source, target, line)
+
+    def _pair(self, source: bytes, target: bytes, line: int) -> Pair:
+        return Pair(decoded(source), decoded(target), Origin(self.source_file, line))

@@ -49,7 +49,8 @@ class Guidance:
             attention=hypothesis.attentions[0],
             kinds=self.copy,
         )
-        return hypothesis._replace(text=text)
+        lost = tuple(term for term in self.terms(part.source) if term in hypothesis.text and term not in text)
+        return hypothesis._replace(text=text, missing_terms=(*hypothesis.missing_terms, *lost))
 
     def _voted(self, hypotheses: Sequence[TranslatedHypothesis], *, sampling: bool) -> tuple[int, ...]:
         """Draws count alike, as the probable ones are drawn more often; those of a beam by their probability."""

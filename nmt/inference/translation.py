@@ -25,6 +25,7 @@ class TranslatedHypothesis(NamedTuple):
     token_log_probabilities: tuple[float, ...]
     attentions: tuple[Float[Tensor, "T S"], ...]  # one a part, on the CPU; none if not asked for
     finished: bool  # False where the maximum length cut it, or one of its parts
+    missing_terms: tuple[str, ...] = ()  # of a glossary, each as often as it is missing
 
     @property
     def attention(self) -> Float[Tensor, "T S"] | None:
@@ -84,4 +85,5 @@ def _join_hypotheses(parts: Sequence[TranslatedHypothesis]) -> TranslatedHypothe
         token_log_probabilities=tuple(value for part in parts for value in part.token_log_probabilities),
         attentions=tuple(attention for part in parts for attention in part.attentions),
         finished=all(part.finished for part in parts),
+        missing_terms=tuple(term for part in parts for term in part.missing_terms),
     )

@@ -17,6 +17,7 @@ from nmt.inference.splitting import split_line
 from nmt.inference.translation import TranslatedHypothesis, Translation, join_translations
 from nmt.inference.windows import Source, batches, windows
 from nmt.models.translation import TranslationModel
+from nmt.search.constrained import missing_phrases
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.tokenizer import Tokenizers
 
@@ -27,6 +28,7 @@ class _Part(NamedTuple):
     line: int  # index among the lines of this call
     text: str
     request: Request
+    terms: tuple[str, ...] = ()  # of a glossary, whose ids are the phrases of the request
 
 
 class Translator:
@@ -157,9 +159,11 @@ class Translator:
                 texts = split_line(source.text, options.split_tokens, count=lambda text: len(tokenizer.encode(text)))
                 pieces = [(text, tokenizer.encode(text)) for text in texts]
             for place, (text, ids) in enumerate((text, ids) for text, ids in pieces if ids):
-                phrases = tuple(tuple(self.tokenizers.target.encode(term)) for term in guidance.terms(text))
+                terms = guidance.terms(text)
+                phrases = tuple(tuple(self.tokenizers.target.encode(term)) for term in terms)
                 number = _number(first + line, place)
-                parts.append(_Part(line, text, Request(tuple(ids), () if place else prefix, phrases, number)))
+                request = Request(tuple(ids), () if place else prefix, phrases, number)
+                parts.append(_Part(line, text, request, terms))
         return parts
 
     def _decode(
@@ -187,9 +191,9 @@ class Translator:
 
     def _readable(self, part: _Part, hypotheses: Sequence[Hypothesis]) -> Translation:
         pieces = (*self.tokenizers.source.pieces(part.request.source), "</s>")
-        return Translation(part.text, tuple(self._spelled(one, len(pieces)) for one in hypotheses), pieces)
+        return Translation(part.text, tuple(self._spelled(one, part, len(pieces)) for one in hypotheses), pieces)
 
-    def _spelled(self, hypothesis: Hypothesis, source_length: int) -> TranslatedHypothesis:
+    def _spelled(self, hypothesis: Hypothesis, part: _Part, source_length: int) -> TranslatedHypothesis:
         target = self.tokenizers.target
         attention = hypothesis.attention  # as wide as the longest source of its batch
         return TranslatedHypothesis(
@@ -200,7 +204,14 @@ class Translator:
             token_log_probabilities=hypothesis.token_log_probabilities,
             attentions=() if attention is None else (attention[:, :source_length],),
             finished=hypothesis.finished,
+            missing_terms=_missing_terms(hypothesis, part),
         )
+
+
+def _missing_terms(hypothesis: Hypothesis, part: _Part) -> tuple[str, ...]:
+    """The terms of a part that its translation lacks, judged by tokens: a text holds "Rad" where it says "Radio"."""
+    names = dict(zip(part.request.phrases, part.terms, strict=True))
+    return tuple(names[phrase] for phrase in missing_phrases(hypothesis.tokens, part.request.phrases))
 
 
 def _number(line: int, place: int) -> int:

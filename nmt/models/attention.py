@@ -11,10 +11,12 @@ Padding gets the dtype's minimum before a softmax in float32.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from nmt.models.linear import Linear
 
+_FEWEST_ROWS = 4  # of a batched product on a CPU, where a row's bits are to be the same for any number of rows
 CHUNK_ELEMENTS = 2_000_000  # of the B×T×S×A intermediate of additive scores that exist at a time
 
 
@@ -39,7 +41,7 @@ class Attention(nn.Module):
         scores = self.score(query, keys).float()
         scores = scores.masked_fill(~mask[:, None, :], torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=-1)
-        return torch.bmm(weights.to(memory.dtype), memory), weights
+        return _products(weights.to(memory.dtype), memory), weights
 
 
 class AdditiveAttention(Attention):
@@ -90,7 +92,7 @@ class GeneralAttention(Attention):
         return keys
 
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
-        return torch.bmm(query.to(keys.dtype), keys.transpose(1, 2))
+        return _products(query.to(keys.dtype), keys.transpose(1, 2))
 
 
 class DotAttention(Attention):
@@ -104,4 +106,15 @@ class DotAttention(Attention):
         return memory
 
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
-        return torch.bmm(query.to(keys.dtype) * self.scale, keys.transpose(1, 2))
+        return _products(query.to(keys.dtype) * self.scale, keys.transpose(1, 2))
+
+
+def _products(rows: Float[Tensor, "B T I"], columns: Float[Tensor, "B I O"]) -> Float[Tensor, "B T O"]:
+    """`torch.bmm`, by no fewer rows than `_FEWEST_ROWS` on a CPU.
+
+    MKL has other kernels below 4 rows (measured), and how many rows a search has left may depend on other sentences.
+    """
+    count = rows.shape[1]
+    if count >= _FEWEST_ROWS or rows.device.type != "cpu":
+        return torch.bmm(rows, columns)
+    return torch.bmm(F.pad(rows, (0, 0, 0, _FEWEST_ROWS - count)), columns)[:, :count]

@@ -22,14 +22,17 @@ def best_word(logits: Float[Tensor, "N V"]) -> Int[Tensor, " N"]:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draws each row's word from softmax(logits / temperature), among the `top_k` likeliest words (0 = all)."""
+    """Draws each row's word from softmax(logits / temperature), among the `top_k` likeliest words (0 = all).
+
+    A row that is not finite draws from all words alike: the loss says that it is not, where the batch can be named.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
 
     def __call__(self, logits: Float[Tensor, "N V"]) -> Int[Tensor, " N"]:
         scores = _among_the_best(logits.float() / self.temperature, self.top_k)
-        return torch.multinomial(scores.softmax(dim=-1), 1)[:, 0]
+        return torch.multinomial(scores.softmax(dim=-1).nan_to_num(nan=1.0), 1)[:, 0]
 
 
 @dataclass(frozen=True)

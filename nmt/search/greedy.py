@@ -2,9 +2,11 @@
 
 At every step each sentence goes on with its most probable allowed token, the lowest id among equals. It ends with
 `</s>` or is cut after `maximum_lengths` scored tokens, `</s>` included. Sentences that end leave the batch. There is no
-choice between hypotheses, so no penalty applies: a hypothesis's score is its log-probability.
+choice between hypotheses, so no penalty applies: a hypothesis's score is its log-probability, summed in float32 as the
+beam search sums it.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -12,13 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
-from nmt.search.selection import best_candidates, check_numbers, impossible
+from nmt.search.selection import best_token, check_numbers, impossible
 from nmt.search.start import check_tokens, start_sentences
 from nmt.search.stepper import Stepper
 
 
 class _Step(NamedTuple):
-    """What was chosen at one step, spread over all B sentences; meaningless for those that had ended."""
+    """What was chosen at one step, spread over all B sentences; 0 for those that had ended."""
 
     tokens: Int[Tensor, " B"]
     log_probabilities: Float[Tensor, " B"]
@@ -52,32 +54,30 @@ def greedy_search(
         step = len(history) + 1
         scored, state = stepper.step(tokens, state)
         banned = (*forbidden, end) if step <= min_length else forbidden
-        zeros = scored.log_probabilities.new_zeros(sentences.shape[0], 1)
-        chosen = best_candidates(scored.log_probabilities, zeros, 1, banned=banned)
-        check_numbers(chosen.log_probabilities, sentences, step)
-        if bool(chosen.log_probabilities.isneginf().any()):
-            raise impossible(int(sentences[chosen.log_probabilities[:, 0].isneginf()][0]))
+        chosen, values = best_token(scored.log_probabilities.squeeze(1), banned=banned)
+        check_numbers(values.unsqueeze(1), sentences, step)
+        if bool(values.isneginf().any()):
+            raise impossible(int(sentences[values.isneginf()][0]))
+        attention = scored.attention if with_attention else None
         history.append(
             _Step(
-                _spread(chosen.tokens[:, 0], sentences, batch),
-                _spread(chosen.token_log_probabilities[:, 0], sentences, batch),
-                _spread(scored.attention[:, 0], sentences, batch)
-                if with_attention and scored.attention is not None
-                else None,
+                _spread(chosen, sentences, batch),
+                _spread(values, sentences, batch),
+                None if attention is None else _spread(attention[:, 0], sentences, batch),
             )
         )
-        ended = chosen.tokens[:, 0] == end
+        ended = chosen == end
         lengths[sentences] = step
         finished[sentences] = ended
         keep = (~ended & (maximum_lengths[sentences] > step)).nonzero().squeeze(1)
         if 0 < keep.shape[0] < sentences.shape[0]:
             state = stepper.reorder(state, keep, torch.zeros_like(keep).unsqueeze(1))
-        sentences, tokens = sentences[keep], chosen.tokens[keep]
+        sentences, tokens = sentences[keep], chosen[keep].unsqueeze(1)
     return _hypotheses(history, lengths.tolist(), finished.tolist(), source_lengths)
 
 
 def _spread(values: Tensor, sentences: Int[Tensor, " b"], batch: int) -> Tensor:
-    """Values of the sentences still searched, put at their places among all."""
+    """Values of the sentences still searched, put at their places among all, with zeros at the others."""
     if sentences.shape[0] == batch:
         return values
     return values.new_zeros(batch, *values.shape[1:]).index_copy(0, sentences, values)
@@ -90,14 +90,14 @@ def _hypotheses(
         return [EMPTY_HYPOTHESIS for _ in lengths]
     tokens = torch.stack([step.tokens for step in history], dim=1).tolist()
     log_probabilities = torch.stack([step.log_probabilities for step in history], dim=1).tolist()
+    totals = reduce(torch.add, [step.log_probabilities for step in history]).tolist()
     rows = [step.attention for step in history if step.attention is not None]
     attention = torch.stack(rows, dim=1).float().cpu() if rows else None  # B × T × S
     sources = [None] * len(lengths) if source_lengths is None else source_lengths.tolist()
     result = []
     for i, length in enumerate(lengths):
         scored = tuple(log_probabilities[i][:length])
-        total = sum(scored)
         looked = None if attention is None or length == 0 else attention[i, :length, : sources[i]].clone()
         words = tuple(tokens[i][: length - finished[i]])
-        result.append(Hypothesis(words, total, total, scored, looked, finished[i]))
+        result.append(Hypothesis(words, totals[i], sum(scored), scored, looked, finished[i]))
     return result

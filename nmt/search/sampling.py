@@ -21,7 +21,7 @@ from torch import Tensor
 
 from nmt.search.chances import chances
 from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
-from nmt.search.selection import best_candidates, check_numbers, impossible
+from nmt.search.selection import allowed, best_candidates, check_numbers, impossible
 from nmt.search.start import check_tokens, start_sentences
 from nmt.search.stepper import Stepper
 
@@ -100,9 +100,10 @@ def sample_search(
     while rows.sentences.shape[0] > 0:
         scored, state = stepper.step(rows.tokens, rows.state)
         step = len(history) + 1
-        allowed = _allowed(scored.log_probabilities, (*forbidden, end) if step <= options.min_length else forbidden)
-        _check(allowed, rows, step)
-        tokens = draw(allowed, chances(options.seed, numbers[rows.sentences].unsqueeze(1), rows.draws, step), options)
+        banned = (*forbidden, end) if step <= options.min_length else forbidden
+        drawable = allowed(scored.log_probabilities, banned)
+        _check(drawable, rows, step)
+        tokens = draw(drawable, chances(options.seed, numbers[rows.sentences].unsqueeze(1), rows.draws, step), options)
 
         at = (rows.sentences.unsqueeze(1), rows.draws)
         reported = scored.log_probabilities.gather(2, tokens.unsqueeze(2)).squeeze(2)
@@ -158,14 +159,9 @@ def _most_probable(log_probabilities: Float[Tensor, "B K V"], count: int) -> Int
     return found.tokens.view(*log_probabilities.shape[:2], count)
 
 
-def _allowed(log_probabilities: Float[Tensor, "B K V"], banned: tuple[int, ...]) -> Float[Tensor, "B K V"]:
-    indices = torch.tensor(banned, dtype=torch.long, device=log_probabilities.device)
-    return log_probabilities.index_fill(2, indices, -torch.inf)
-
-
-def _check(allowed: Float[Tensor, "B K V"], rows: _Rows, step: int) -> None:
+def _check(drawable: Float[Tensor, "B K V"], rows: _Rows, step: int) -> None:
     """ValueError if a live row has NaN, or nothing that can be drawn."""
-    best = allowed.amax(2).masked_fill(~rows.live, 0.0)
+    best = drawable.amax(2).masked_fill(~rows.live, 0.0)
     check_numbers(best, rows.sentences, step)
     if bool(best.isneginf().any()):
         raise impossible(int(rows.sentences[best.isneginf().any(1)][0]))

@@ -60,14 +60,14 @@ def newest_usable_checkpoint(folder: Path) -> Path | None:
     candidates = sorted(folder.glob("last-*.ckpt"), key=_step_of, reverse=True)
     candidates += sorted(folder.glob("best-*.ckpt"), key=_step_of, reverse=True)
     for path in candidates:
-        damage = _damage(path)
-        if damage is None:
+        found = damage(path)
+        if found is None:
             return path
-        log.warning("%s: damaged (%s); trying the checkpoint before it", path, damage)
+        log.warning("%s: damaged (%s); trying the checkpoint before it", path, found)
     if candidates:
         raise CheckpointError(
             f"{folder}: none of {len(candidates)} checkpoint(s) can be resumed from; the newest, {candidates[0].name}:"
-            f" {_damage(candidates[0])}; start again in a new --run-dir"
+            f" {damage(candidates[0])}; start again in a new --run-dir"
         )
     return None
 
@@ -78,7 +78,7 @@ def _step_of(path: Path) -> int:
     return int(number) if number.isdigit() else -1
 
 
-def _damage(path: Path) -> str | None:
+def damage(path: Path) -> str | None:
     """What is wrong with the file; None where all bytes agree with their checksums and it loads, whole."""
     try:
         with zipfile.ZipFile(path) as archive:

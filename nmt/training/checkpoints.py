@@ -19,6 +19,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from nmt.config.training import Metric, TrainConfig
 from nmt.errors import TrainingError
 from nmt.files import atomic_write, replace_link
+from nmt.training.checkpoint_io import damage
 
 # configuration → (logged name, which way is better)
 MONITORS: dict[Metric, tuple[str, str]] = {
@@ -92,12 +93,17 @@ class Checkpoints(Checkpoint):
         self.saved_step = trainer.global_step
         abandoned = [kept for kept in self._last if kept.step > trainer.global_step]
         self._last = [kept for kept in self._last if kept.step <= trainer.global_step]
+        # one among the best may be the same damaged file by another name
+        broken = [kept for kept in self._best if kept.step > trainer.global_step and damage(self.folder / kept.file)]
+        self._best = [kept for kept in self._best if kept not in broken]
         if trainer.is_global_zero:
             for left in self.folder.glob(".*.tmp"):  # half written when a process was killed; nobody else writes here
                 left.unlink(missing_ok=True)
-            self._delete(abandoned)
+            self._delete([*abandoned, *broken])
             self._best = self._rotate(self._best, self._keep_best)
-            if abandoned:
+            if broken:
+                self._link_best()
+            if abandoned or broken:
                 self._write_index()
 
     def on_train_batch_end(
@@ -144,8 +150,16 @@ class Checkpoints(Checkpoint):
         self._delete([kept for kept in others if kept.step == best.step])
         others = [kept for kept in others if kept.step != best.step]
         ranked = sorted([best, *others], key=lambda kept: (self._badness(kept.score), -kept.step))
-        replace_link(self.folder / "best.ckpt", self.folder / ranked[0].file)
+        self._best = ranked
+        self._link_best()
         self._best = self._rotate(ranked, self._keep_best)
+
+    def _link_best(self) -> None:
+        """Let best.ckpt name the best one there is, or nothing."""
+        if self._best:
+            replace_link(self.folder / "best.ckpt", self.folder / self._best[0].file)
+        else:
+            (self.folder / "best.ckpt").unlink(missing_ok=True)
 
     def _rotate(self, ranked: list[Kept], count: int) -> list[Kept]:
         """Keep the first `count` of a list and delete the files of the rest."""

@@ -34,7 +34,11 @@ class Panel(NamedTuple):
 PANELS = (
     Panel("Loss", "nats per token", (("train/loss", "training"), ("validation/loss", "validation"))),
     Panel("Perplexity", "per token", (("train/perplexity", "training"), ("validation/perplexity", "validation")), True),
-    Panel("Translation quality", "score", (("validation/bleu", "BLEU"), ("validation/chrf", "chrF"))),
+    Panel(
+        "Translation quality",
+        "score",
+        (("validation/bleu", "BLEU"), ("validation/chrf", "chrF"), ("train/gleu", "GLEU of draws")),
+    ),
     Panel(
         "Learning rate", "", (("train/learning_rate", "learning rate"), ("train/teacher_forcing", "teacher forcing"))
     ),
@@ -46,7 +50,7 @@ PANELS = (
         from_zero=True,
     ),
 )
-COLOURS = ("#4878a8", "#d1605e")  # first and second line of a panel
+COLOURS = ("#4878a8", "#d1605e", "#6a9f58")  # of the lines of a panel
 
 
 class LearningCurves(Callback):

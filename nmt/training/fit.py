@@ -110,6 +110,7 @@ def _assemble(run: RunFolder, levers: Levers, *, newest: Path | None, terminal: 
         rank=rank,
         world_size=ranks,
         pin_memory=on_gpu,
+        gather=_gather if ranks > 1 else None,
     )
     validation = None
     if corpora.validation is not None:
@@ -134,6 +135,13 @@ def _assemble(run: RunFolder, levers: Levers, *, newest: Path | None, terminal: 
         name_pairs=partial(lines_of, corpora.train),
     )
     return Parts(task, trainer, corpora, loader, validation)
+
+
+def _gather(mine: list[int]) -> list[list[int]]:
+    """What every rank gives: Lightning writes the first one's position in the data alone."""
+    everyone: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
 
 
 def _on_gpu(train: TrainConfig) -> bool:

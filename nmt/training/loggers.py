@@ -129,6 +129,7 @@ def quiet_lightning() -> None:
         r".*Consider setting `persistent_workers=True`.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*litlogger.*",
+        r".*have no `val_dataloader`.*",  # validation is optional
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 SHOWN = {
     "train/loss": ("loss", "{:.3f}"),
     "train/perplexity": ("ppl", "{:.2f}"),
+    "train/gleu": ("GLEU", "{:.2f}"),
+    "train/teacher_forcing": ("truth", "{:.2f}"),
     "train/learning_rate": ("lr", "{:.2e}"),
     "train/gradient_norm": ("grad", "{:.2f}"),
     "train/tokens_per_second": ("tok/s", "{:,.0f}"),
@@ -153,8 +155,11 @@ def progress_callbacks(every_steps: int, *, terminal: bool) -> list[Callback]:
 
 
 def shown_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `SHOWN`."""
-    return {name: form.format(float(metrics[key])) for key, (name, form) in SHOWN.items() if key in metrics}
+    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `SHOWN`; plain teacher forcing goes without saying."""
+    shown = {key: float(metrics[key]) for key in SHOWN if key in metrics}
+    if shown.get("train/teacher_forcing") == 1.0:
+        del shown["train/teacher_forcing"]
+    return {SHOWN[key][0]: SHOWN[key][1].format(value) for key, value in shown.items()}
 
 
 def speak(*, terminal: bool) -> logging.Handler:

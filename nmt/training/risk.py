@@ -43,23 +43,33 @@ class Draw(NamedTuple):
     weight: float
 
 
+class Drawn(NamedTuple):
+    """The draws that count, and the sum over sentences of the mean reward of all."""
+
+    draws: list[Draw]
+    reward: float
+
+
 def with_risk(
     likelihood: LossSums, model: TranslationModel, batch: TranslationBatch, *, config: RiskConfig
-) -> LossSums:
-    """The loss of the mixed objective from that of the likelihood, which comes back as it is with `samples` 0.
+) -> tuple[LossSums, Tensor | None]:
+    """The loss of the mixed objective from that of the likelihood, and the sum of the sentences' mean rewards.
 
-    Draws from torch's global generator. The sum goes over sentences: the reward of one is worth as much as 1/α nats.
+    The likelihood comes back as it is with `samples` 0, and where it is not finite, so that the step is skipped. Draws
+    from torch's global generator. The sum goes over sentences: the reward of one is worth as much as 1/α nats.
     """
     if not config.samples:
-        return likelihood
-    draws = draw_targets(model, batch, samples=config.samples)
+        return likelihood, None
+    if not bool(torch.isfinite(likelihood.loss)):
+        return likelihood, None
+    draws, reward = draw_targets(model, batch, samples=config.samples)
     memory = model.encode(batch.source, batch.source_lengths)
     loss = config.likelihood_weight * likelihood.loss - weighted_log_likelihood(model, memory, draws)
-    return LossSums(loss, likelihood.negative_log_likelihood)
+    return LossSums(loss, likelihood.negative_log_likelihood), loss.new_tensor(reward)
 
 
 @torch.no_grad()
-def draw_targets(model: TranslationModel, batch: TranslationBatch, *, samples: int) -> list[Draw]:
+def draw_targets(model: TranslationModel, batch: TranslationBatch, *, samples: int) -> Drawn:
     """`samples` draws for each source, from the model without dropout, weighed by their rewards.
 
     Equal draws come as one; those that are as good as the others are left out. A draw ends at twice the length of
@@ -76,16 +86,17 @@ def draw_targets(model: TranslationModel, batch: TranslationBatch, *, samples: i
             numbers=batch.ids,
             with_attention=False,
         )
-    draws = []
+    draws, reward = [], 0.0
     references = zip(batch.target_output.tolist(), batch.target_lengths.tolist(), strict=True)
     for sentence, (hypotheses, (reference, length)) in enumerate(zip(drawn, references, strict=True)):
         rewards = [sentence_gleu(h.tokens, reference[: length - 1]) for h in hypotheses]
+        reward += sum(rewards) / samples
         together: dict[tuple[int, ...], float] = {}
         for hypothesis, advantage in zip(hypotheses, advantages(rewards), strict=True):
             tokens = (*hypothesis.tokens, END) if hypothesis.finished else hypothesis.tokens
             together[tokens] = together.get(tokens, 0.0) + advantage / samples
         draws += [Draw(sentence, tokens, weight) for tokens, weight in together.items() if abs(weight) > 1e-9]
-    return draws
+    return Drawn(draws, reward)
 
 
 def advantages(rewards: Sequence[float]) -> list[float]:

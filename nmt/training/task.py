@@ -5,26 +5,22 @@ ranks and all accumulated batches, so that how a batch is cut changes nothing.
 """
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from nmt.checkpoint import header
 from nmt.config.schema import Config
-from nmt.config.search import SearchConfig
 from nmt.config.training import OptimizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.corpus import EncodedCorpus
-from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
-from nmt.metrics.bleu import corpus_scores, sentence_scores
 from nmt.models.losses import LossSums, cross_entropy_sums
 from nmt.models.masks import padding_mask
 from nmt.models.translation import TranslationModel
@@ -33,21 +29,13 @@ from nmt.training.checkpoints import MONITORS
 from nmt.training.faults import FiniteWatch
 from nmt.training.provenance import check_unchanged
 from nmt.training.risk import with_risk
+from nmt.training.running import Running, share_of_rank, shares_of_ranks, sum_over_ranks
 from nmt.training.samples import Sample
 from nmt.training.schedules import Plateau, learning_rate_factor
+from nmt.training.scoring import translation_scores, validation_search
 from nmt.training.teacher_forcing import Read, read_target, read_truth, truth_ratio
 
 log = logging.getLogger(__name__)
-
-SAMPLES = 8  # sentences of the validation set whose translations are shown, with their attention
-
-
-class Running(NamedTuple):
-    """Sums since they were last reported."""
-
-    loss: Tensor
-    negative_log_likelihood: Tensor
-    tokens: Tensor
 
 
 class TranslationTask(lightning.LightningModule):
@@ -90,18 +78,19 @@ class TranslationTask(lightning.LightningModule):
         train = self.config.train
         read = partial(read_target, config=train.teacher_forcing, ratio=self.truth_ratio)
         sums = batch_loss(self.model, batch, label_smoothing=train.label_smoothing, read=read)
-        sums = with_risk(sums, self.model, batch, config=train.risk)
+        sums, reward = with_risk(sums, self.model, batch, config=train.risk)
         tokens = batch.target_lengths.sum()
         self._window_tokens = tokens if self._window_tokens is None else self._window_tokens + tokens
         self.finite.add(batch.ids, sums.loss)
-        self._running = _add(self._running, *_if_finite(sums, tokens))
+        self._running = Running.of(batch, sums, reward).if_finite().plus(self._running)
         return sums.loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Gradients of a sum → gradients of the mean per token; then their norm, clipping, or no step at all."""
         train = self.config.train
         assert self._window_tokens is not None
-        tokens, loss = self._sum_over_ranks(self._window_tokens.to(torch.float32), self.finite.window_loss())
+        window = self._window_tokens.to(torch.float32), self.finite.window_loss()
+        tokens, loss = sum_over_ranks(self._world_size, *window)
         self._window_tokens = None
         # Lightning has divided the sums by the number of accumulated batches, and DDP by the number of ranks
         factor = self._world_size * self.trainer.accumulate_grad_batches / tokens
@@ -127,7 +116,7 @@ class TranslationTask(lightning.LightningModule):
 
     def _report(self, norm: Tensor) -> None:
         assert self._running is not None
-        sums = self._over_ranks(self._running)
+        sums = self._running.over_ranks(self._world_size)
         self._running = None
         optimizer = self.optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer)
@@ -138,6 +127,8 @@ class TranslationTask(lightning.LightningModule):
             "train/gradient_norm": norm,
             "train/teacher_forcing": self.truth_ratio,
         }
+        if self.config.train.risk.samples:
+            values["train/gleu"] = 100.0 * sums.reward / sums.sentences
         self.log_dict(values)
 
     @property
@@ -162,13 +153,13 @@ class TranslationTask(lightning.LightningModule):
     def validation_step(self, batch: TranslationBatch, index: int) -> None:
         """Sums of the plain cross-entropy, with full teacher forcing."""
         sums = batch_loss(self.model, batch)
-        self._validated = _add(self._validated, sums, batch.target_lengths.sum())
+        self._validated = Running.of(batch, sums).plus(self._validated)
 
     def on_validation_epoch_end(self) -> None:
         """Translate the validation set with the object that ships, each rank its share, and score it as a whole."""
         if self._validated is None or self.validation is None:
             return
-        sums = self._over_ranks(self._validated)
+        sums = self._validated.over_ranks(self._world_size)
         self._validated = None
         loss = sums.negative_log_likelihood / sums.tokens
         scores = {"validation/loss": loss, "validation/perplexity": loss.exp()} | self.translation_scores(
@@ -181,38 +172,16 @@ class TranslationTask(lightning.LightningModule):
     def translation_scores(self, corpus: EncodedCorpus, *, rank: int, world_size: int) -> dict[str, float]:
         """BLEU and chrF++ of the corpus translated by `world_size` ranks, under the names they are logged by."""
         train = self.config.train
-        count = min(len(corpus), train.validation_sentences or len(corpus))
-        mine = [corpus.text(i) for i in range(rank, count, world_size)]
-        translator = Translator(self.model, self.tokenizers, search=self._validation_search())
-        shown = translator.translate([source for source, _ in mine[:SAMPLES]], attention=True)
-        rest = translator.translate([source for source, _ in mine[SAMPLES:]])
-        self.validation_samples = [
-            _sample(t, reference) for t, (_, reference) in zip(shown, mine[:SAMPLES], strict=True)
-        ]
-        pairs = [(t.text, reference) for t, (_, reference) in zip([*shown, *rest], mine, strict=True)]
-        gathered = _gather(pairs, world_size)
-        scores = corpus_scores([hypothesis for hypothesis, _ in gathered], [reference for _, reference in gathered])
-        return {"validation/bleu": scores.bleu, "validation/chrf": scores.chrf}
-
-    def _validation_search(self) -> SearchConfig:
-        beam = self.config.train.validation_beam_size
-        greedy = {"beam_size": 1, "length_penalty": 0.0, "coverage_penalty": 0.0}
-        return self.config.search.model_copy(update=greedy if beam == 1 else {"beam_size": beam})
+        search = validation_search(self.config.search, train.validation_beam_size)
+        translator = Translator(self.model, self.tokenizers, search=search)
+        scores, self.validation_samples = translation_scores(
+            translator, corpus, count=train.validation_sentences, rank=rank, world_size=world_size
+        )
+        return scores
 
     @property
     def _world_size(self) -> int:
         return self.trainer.world_size
-
-    def _over_ranks(self, sums: Running) -> Running:
-        return Running(*self._sum_over_ranks(*(part.to(torch.float64) for part in sums)))
-
-    def _sum_over_ranks(self, *numbers: Tensor) -> Sequence[Tensor]:
-        """Scalars of one type, each summed over ranks, in one exchange."""
-        if self._world_size == 1:
-            return numbers
-        together = torch.stack(numbers)
-        distributed.all_reduce(together)
-        return together.unbind()
 
     # --- checkpoints --------------------------------------------------------------------------------------------
 
@@ -228,18 +197,7 @@ class TranslationTask(lightning.LightningModule):
         checkpoint["plateau"] = self.plateau.state_dict()
         self._look()
         checkpoint["skipped_in_a_row"] = self.finite.in_a_row
-        checkpoint["running"] = self._running_of_ranks()
-
-    def _running_of_ranks(self) -> list[list[Tensor]] | None:
-        """What each rank has summed since the last report; None right after it."""
-        if self._running is None:
-            return None
-        mine = [part.detach().cpu() for part in self._running]
-        shares: list[Any] = [mine]
-        if self._world_size > 1:
-            shares = [None] * self._world_size
-            distributed.all_gather_object(shares, mine)
-        return shares
+        checkpoint["running"] = shares_of_ranks(self._running, self._world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on where the file stops; CheckpointError where corpus or tokenizer are not those it was trained with."""
@@ -247,14 +205,7 @@ class TranslationTask(lightning.LightningModule):
         self.plateau.load_state_dict(checkpoint["plateau"])
         skipped = int(checkpoint.get("skipped_in_a_row", 0))
         self.finite.in_a_row = skipped if skipped <= self.config.train.skip_nonfinite else 0  # it ended, and goes on
-        shares = checkpoint["running"]  # one a rank; before, that of the first alone
-        if shares is not None and isinstance(shares[0], Tensor):
-            shares = [shares]
-        if shares is not None and len(shares) == self._world_size:
-            self._running = Running(*shares[self.global_rank])
-        elif shares is not None:  # another number of ranks: the sums go on as a whole
-            whole = [torch.stack(parts).sum(0) for parts in zip(*shares, strict=True)]
-            self._running = Running(*(part * (self.global_rank == 0) for part in whole))
+        self._running = share_of_rank(checkpoint["running"], rank=self.global_rank, world_size=self._world_size)
 
 
 def batch_loss(
@@ -287,34 +238,3 @@ def build_optimizer(config: OptimizerConfig, parameters: list[torch.nn.Parameter
         return descent
     kind = torch.optim.AdamW if config.kind == "adamw" else torch.optim.Adam
     return kind(parameters, lr=rate, betas=config.betas, eps=config.eps, weight_decay=decay, fused=True)
-
-
-def _add(running: Running | None, sums: LossSums, tokens: Tensor) -> Running:
-    loss, nll = sums.loss.detach(), sums.negative_log_likelihood.detach()
-    if running is None:
-        return Running(loss, nll, tokens)
-    return Running(running.loss + loss, running.negative_log_likelihood + nll, running.tokens + tokens)
-
-
-def _if_finite(sums: LossSums, tokens: Tensor) -> tuple[LossSums, Tensor]:
-    """Nothing of a batch whose loss is not finite, which would be the mean of all that are reported with it."""
-    finite = torch.isfinite(sums.loss)
-    return LossSums(*(torch.where(finite, part, torch.zeros_like(part)) for part in sums)), tokens * finite
-
-
-def _sample(translation: Translation, reference: str) -> Sample:
-    best = translation.hypotheses[0] if translation.hypotheses else None
-    attention = None if best is None or best.attention is None else best.attention.float().numpy()
-    score = sentence_scores([translation.text], [reference])[0].chrf
-    pieces = () if best is None else best.pieces
-    return Sample(translation.source, reference, translation.text, score, attention, translation.source_pieces, pieces)
-
-
-def _gather(mine: list[tuple[str, str]], world_size: int) -> list[tuple[str, str]]:
-    """The pairs of all ranks, in the corpus's order: rank r has pairs r, r + W, r + 2 W, …"""
-    if world_size == 1:
-        return mine
-    shares: list[list[tuple[str, str]]] = [[] for _ in range(world_size)]
-    distributed.all_gather_object(shares, mine)
-    longest = math.ceil(sum(map(len, shares)) / world_size)
-    return [share[i] for i in range(longest) for share in shares if i < len(share)]
