@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -503,7 +504,7 @@ def test_a_full_disk_leaves_whole_lines(translator: Reverser, monkeypatch: pytes
     """Half a row had been written when the disk was full."""
     path = Path("full")
     with path.open("wb", buffering=0) as stream:
-        write = output._whole_line_writer(stream)
+        write = output._whole_line_writer(stream, path)
         write("one")
 
         class Full(io.FileIO):
@@ -514,6 +515,19 @@ def test_a_full_disk_leaves_whole_lines(translator: Reverser, monkeypatch: pytes
 
         with Full("full", "r+b") as small:
             small.seek(4)
-            with pytest.raises(OSError, match="no space"):
-                output._whole_line_writer(small)("two")
+            with pytest.raises(OSError, match="no space") as caught:
+                output._whole_line_writer(small, path)("two")
+            assert caught.value.filename == "full"
     assert path.read_bytes() == b"one\n"
+
+
+def test_a_limit_on_the_size_of_files_is_one_message(translator: Reverser, capsys: Any) -> None:
+    Path("in.de").write_text("a b\n" * 2000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4094, hard))
+    try:
+        code = translate("--input", "in.de", "--output", "out.en")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 1 and "error: out.en.partial: larger than files may be here" in capsys.readouterr().err
+    assert Path("out.en.partial").read_bytes() == b"b a\n" * 1023
