@@ -44,7 +44,11 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[SearchConfig]:
             for _, text in zip(lines, HYPOTHESES, strict=True):
                 yield SimpleNamespace(text=text)
 
-    monkeypatch.setattr(decoding, "load_translator", lambda path, *, device, threads: Parrot())
+    def load(path: Path, *, device: str, threads: int | None, precision: str) -> Parrot:
+        Path("precision").write_text(precision)
+        return Parrot()
+
+    monkeypatch.setattr(decoding, "load_translator", load)
     Path("run").mkdir()
     Path("src.de").write_text("eins\nzwei\ndrei\n")
     return searches
@@ -98,8 +102,11 @@ def test_a_checkpoint_is_scored_like_its_translations(
     from_file = evaluate_json(capsys, "--hypotheses", "hyp.en")
     arguments = ("--checkpoint", "run", "--source", "src.de", "--output", "out.en", "--beam-size", "7")
     assert evaluate_json(capsys, *arguments) == from_file
+    assert Path("precision").read_text() == "32"
+    assert evaluate_json(capsys, *arguments[:4], "--beam-size", "7", "--precision", "int8") == from_file
+    assert Path("precision").read_text() == "int8"
     assert Path("out.en").read_text() == "".join(f"{line}\n" for line in HYPOTHESES)
-    assert used == [SearchConfig(beam_size=7)]
+    assert used == [SearchConfig(beam_size=7)] * 2
 
 
 def test_counts_are_compared_before_anything_is_translated(

@@ -478,6 +478,7 @@ def test_an_nbest_list_is_resumed_at_a_whole_line(translator: Reverser, rows: in
     [
         (("--beam-size", "4"), r"search.beam_size 3, now 4"),
         (("--format", "jsonl"), r"format text, now jsonl"),
+        (("--prefix", "a"), r"prefix unset, now a"),
         (("--input", "other.de"), r"another input"),
         (("--checkpoint", "other.ckpt"), r"another checkpoint"),
     ],

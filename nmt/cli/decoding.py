@@ -32,7 +32,7 @@ SEARCH_OPTIONS: Final[dict[str, tuple[type | tuple[str, ...], str]]] = {
     "temperature": (float, "of sampling: below 1 is surer, above 1 more various"),
     "top_k": (int, "of sampling: draw from the N most probable tokens only; 0 is all"),
     "top_p": (float, "of sampling: draw from the fewest tokens of so much probability"),
-    "seed": (int, "of sampling: the same seed draws the same for the same line"),
+    "seed": (int, "of sampling: the same seed draws the same for the same line of the same number"),
     "batch_sentences": (int, "sentences translated at a time, at most"),
     "batch_tokens": (int, "padded source tokens translated at a time; one longer sentence goes alone"),
     "split_tokens": (int, "source lines of more tokens are split into sentences, and rejoined"),
@@ -60,6 +60,13 @@ def add_device_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGr
     group.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:1")
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's own choice)")
     return group
+
+
+def add_precision_option(group: "argparse._ArgumentGroup") -> None:
+    """In which numbers a model that translates multiplies."""
+    group.add_argument(
+        "--precision", choices=("auto", "32", "bf16", "int8"), default="32", help="of the weights (default: 32)"
+    )
 
 
 def search_overrides(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -115,7 +115,9 @@ def _translate(arguments: argparse.Namespace, sources: list[str], overrides: dic
     systems = []
     chosen = {number for numbers in arguments.sentences or () for number in numbers}
     for index, path in enumerate(arguments.checkpoint):
-        translator = decoding.load_translator(path, device=arguments.device, threads=arguments.threads)
+        translator = decoding.load_translator(
+            path, device=arguments.device, threads=arguments.threads, precision=arguments.precision
+        )
         search = decoding.with_overrides(translator.search, overrides)
         stream = translator.translate_stream(sources, search=search, attention=arguments.heatmaps is not None)
         hypotheses = []

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     _add_comparison_options(options)
     _add_sentence_options(options)
     decoding.add_search_options(options)
-    decoding.add_device_options(options)
+    decoding.add_precision_option(decoding.add_device_options(options))
     return options
 
 

@@ -96,4 +96,8 @@ def _differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
             yield from _differences(before.get(key), now.get(key), f"{place}.{key}" if place else str(key))
     elif before != now:
         is_sum = any(isinstance(value, list) for value in (before, now))
-        yield f"another {place}" if is_sum else f"{place} {before}, now {now}"
+        yield f"another {place}" if is_sum else f"{place} {_shown(before)}, now {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value in ("", None) else str(value)

@@ -71,9 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add_guidance_options(options)
     decoding.add_search_options(options)
     group = decoding.add_device_options(options)
-    group.add_argument(
-        "--precision", choices=("auto", "32", "bf16", "int8"), default="32", help="of the weights (default: 32)"
-    )
+    decoding.add_precision_option(group)
     group.add_argument(
         "--devices", type=int, default=1, metavar="N", help="processes, each with a GPU if there are any"
     )
