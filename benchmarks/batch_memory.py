@@ -20,7 +20,8 @@ from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
 from nmt.training.precision import multiplies_bf16
-from nmt.training.task import batch_loss, build_optimizer
+from nmt.training.sequence_task import build_optimizer
+from nmt.training.task import batch_loss
 
 
 def largest_that_fits(fits: Callable[[int], bool], *, start: int, most: int) -> int:

@@ -23,7 +23,8 @@ from nmt.config.training import TeacherForcingConfig
 from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
 from nmt.models.masks import padding_mask
-from nmt.training.task import batch_loss, build_optimizer
+from nmt.training.sequence_task import build_optimizer
+from nmt.training.task import batch_loss
 from nmt.training.teacher_forcing import read_target
 
 BATCHES = 6

@@ -38,7 +38,8 @@ from nmt.models.masks import padding_mask
 from nmt.models.translation import TranslationModel
 from nmt.training.levers import apply, choose_levers, limit_kernels
 from nmt.training.precision import multiplies_bf16
-from nmt.training.task import batch_loss, build_optimizer
+from nmt.training.sequence_task import build_optimizer
+from nmt.training.task import batch_loss
 
 Step = Callable[[TranslationBatch], None]
 WARM_UP = 2  # rounds before measuring

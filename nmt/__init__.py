@@ -16,10 +16,13 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         NMTError,
+        RecognitionError,
         StorageError,
         TrainingError,
         TranslationError,
     )
+    from nmt.inference.recognition import Recognition
+    from nmt.inference.recognizer import Recognizer
     from nmt.inference.translation import TranslatedHypothesis, Translation
     from nmt.inference.translator import Translator
 
@@ -31,6 +34,9 @@ __all__ = [
     "ConfigError",
     "DataError",
     "NMTError",
+    "Recognition",
+    "RecognitionError",
+    "Recognizer",
     "StorageError",
     "TrainingError",
     "TranslatedHypothesis",
@@ -47,6 +53,9 @@ _HOMES = {
     "ConfigError": "nmt.errors",
     "DataError": "nmt.errors",
     "NMTError": "nmt.errors",
+    "Recognition": "nmt.inference.recognition",
+    "RecognitionError": "nmt.errors",
+    "Recognizer": "nmt.inference.recognizer",
     "StorageError": "nmt.errors",
     "TrainingError": "nmt.errors",
     "TranslatedHypothesis": "nmt.inference.translation",

@@ -6,6 +6,7 @@
     ├── CheckpointError   a missing, damaged or foreign checkpoint
     ├── StorageError      a file that cannot be written: no space, no permission
     ├── TranslationError  a translation that cannot go on: out of memory, another process that ended
+    ├── RecognitionError  a line that cannot be read by the model: out of memory
     └── TrainingError     a run that cannot go on: interrupted, nothing to train on, loss not finite
 
 The command line prints the message of an NMTError in one piece and exits with its `exit_code`; every other exception
@@ -35,6 +36,10 @@ class CheckpointError(NMTError):
 
 class TranslationError(NMTError):
     """Translating cannot go on."""
+
+
+class RecognitionError(NMTError):
+    """Recognising cannot go on."""
 
 
 class TrainingError(NMTError):

@@ -4,7 +4,7 @@ import itertools
 import math
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -322,3 +322,196 @@ class WorldStepper:
             [state.worlds[i] for i in kept],
             [[state.prefixes[i][row] for row in rows[j].tolist()] for j, i in enumerate(kept)],
         )
+
+
+def plain_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> tuple[int, int, int]:
+    """Substitutions, deletions and insertions of the shortest edit with the fewest substitutions, cell by cell."""
+    best = {(0, 0): (0, 0, 0, 0)}  # errors, substitutions, deletions, insertions: compared in this order
+    for i in range(len(reference) + 1):
+        for j in range(len(hypothesis) + 1):
+            ways = []
+            if i and j:
+                errors, *kinds = best[i - 1, j - 1]
+                wrong = reference[i - 1] != hypothesis[j - 1]
+                ways.append((errors + wrong, kinds[0] + wrong, kinds[1], kinds[2]))
+            if i:
+                errors, *kinds = best[i - 1, j]
+                ways.append((errors + 1, kinds[0], kinds[1] + 1, kinds[2]))
+            if j:
+                errors, *kinds = best[i, j - 1]
+                ways.append((errors + 1, kinds[0], kinds[1], kinds[2] + 1))
+            if ways:
+                best[i, j] = min(ways)
+    return best[len(reference), len(hypothesis)][1:]
+
+
+class Said(NamedTuple):
+    """What all paths that say one text have together, and the best of them."""
+
+    log_likelihood: float
+    path: tuple[int, ...]
+    path_log_probability: float
+
+
+def said_by_paths(log_probs: list[list[float]]) -> dict[tuple[int, ...], Said]:
+    """Every text that some path of probability above 0 says, by walking all paths; symbol 0 is the blank."""
+    paths: dict[tuple[int, ...], list[tuple[float, tuple[int, ...]]]] = {}
+    for path in itertools.product(range(len(log_probs[0]) if log_probs else 0), repeat=len(log_probs)):
+        value = sum(row[symbol] for row, symbol in zip(log_probs, path, strict=True))
+        if value == -math.inf:
+            continue
+        text, before = [], 0
+        for symbol in path:
+            if symbol not in (0, before):
+                text.append(symbol)
+            before = symbol
+        paths.setdefault(tuple(text), []).append((value, path))
+    return {
+        text: Said(math.log(math.fsum(math.exp(value) for value, _ in ways)), max(ways)[1], max(ways)[0])
+        for text, ways in paths.items()
+    }
+
+
+def random_frames(
+    seed: int, frames: int, symbols: int, *, sharpness: float = 2.0, zeros: float = 0.0
+) -> list[list[float]]:
+    """Log-probabilities of a random CTC output; `zeros` is the share of symbols (never the blank) of probability 0."""
+    generator = random.Random(f"{seed} {frames} {symbols}")
+    rows = []
+    for _ in range(frames):
+        logits = [generator.gauss(0.0, sharpness) for _ in range(symbols)]
+        kept = [symbol == 0 or generator.random() >= zeros for symbol in range(symbols)]
+        total = math.log(sum(math.exp(logit) for logit, keep in zip(logits, kept, strict=True) if keep))
+        rows.append([logit - total if keep else -math.inf for logit, keep in zip(logits, kept, strict=True)])
+    return rows
+
+
+@dataclass
+class ToyLanguage:
+    """A language model drawn at random: log p of each next symbol, or of the end (0), after each whole history.
+
+    A state is the history. `asked` keeps every question, in order.
+    """
+
+    seed: int
+    symbols: int
+    asked: list[tuple[int, ...]] = field(default_factory=list)
+    rows: dict[tuple[int, ...], list[float]] = field(default_factory=dict)
+
+    def start(self) -> tuple[int, ...]:
+        return ()
+
+    def extend(self, state: tuple[int, ...], symbol: int) -> tuple[float, tuple[int, ...]]:
+        self.asked.append((*state, symbol))
+        return self.row(state)[symbol], (*state, symbol)
+
+    def finish(self, state: tuple[int, ...]) -> float:
+        return self.row(state)[0]
+
+    def row(self, history: tuple[int, ...]) -> list[float]:
+        if history not in self.rows:
+            self.rows[history] = random_frames(hash((self.seed, *history)), 1, self.symbols)[0]
+        return self.rows[history]
+
+    def log_probability(self, text: tuple[int, ...]) -> float:
+        return sum(self.row(text[:i])[symbol] for i, symbol in enumerate(text)) + self.row(text)[0]
+
+
+def spells_words(text: tuple[int, ...], words: set[tuple[int, ...]], separators: set[int]) -> bool:
+    """Whether what stands between separators are words."""
+    groups = itertools.groupby(text, key=lambda symbol: symbol in separators)
+    return all(is_separator or tuple(group) in words for is_separator, group in groups)
+
+
+def begins_words(text: tuple[int, ...], words: set[tuple[int, ...]], separators: set[int]) -> bool:
+    """Whether some text of words begins so."""
+    return any(spells_words((*text, *word[i:]), words, separators) for word in words for i in range(len(word) + 1))
+
+
+def plain_prefix_beam(
+    log_probs: list[list[float]],
+    *,
+    beam_size: int,
+    top_symbols: int = 0,
+    language: ToyLanguage | None = None,
+    weight: float = 0.0,
+    bonus: float = 0.0,
+    allowed: Callable[[tuple[int, ...]], bool] = lambda text: True,
+) -> dict[tuple[int, ...], float]:
+    """The texts kept behind the last frame with their probability, as Hannun et al. 2014 do: nothing is skipped.
+
+    Each frame makes a table of all ways on; the best texts of the table stay. Probabilities, no logarithms.
+    """
+
+    def worth(text: tuple[int, ...], probability: float) -> float:
+        value = math.log(probability) + bonus * len(text)
+        for i, symbol in enumerate(text if language is not None else ()):
+            value += weight * language.row(text[:i])[symbol]
+        return value
+
+    kept = {(): (1.0, 0.0)}  # probability ending in a blank, and in the last symbol
+    for row in log_probs:
+        ranked = sorted(range(1, len(row)), key=lambda symbol: (-row[symbol], symbol))
+        best = ranked[: top_symbols or None]
+        table: dict[tuple[int, ...], list[float]] = {}
+        for text, (blank, spoken) in kept.items():
+            ways = table.setdefault(text, [0.0, 0.0])
+            ways[0] += (blank + spoken) * math.exp(row[0])
+            if text:
+                ways[1] += spoken * math.exp(row[text[-1]])
+            for symbol in range(1, len(row)):
+                longer = (*text, symbol)
+                if (symbol in best or longer in kept) and allowed(longer):
+                    from_where = blank if text and text[-1] == symbol else blank + spoken
+                    table.setdefault(longer, [0.0, 0.0])[1] += from_where * math.exp(row[symbol])
+        possible = [text for text, ways in table.items() if sum(ways) > 0.0]
+        stay = sorted(possible, key=lambda text: worth(text, sum(table[text])), reverse=True)[:beam_size]
+        kept = {text: (table[text][0], table[text][1]) for text in stay}
+    return {text: sum(ways) for text, ways in kept.items()}
+
+
+class PlainKneserNey:
+    """Interpolated modified Kneser-Ney as Chen & Goodman 1999 write it, counting anew for every question.
+
+    A text is its characters between "<s>" and "</s>"; the characters are strings, and a history a tuple of them.
+    """
+
+    def __init__(self, texts: list[str], order: int) -> None:
+        self.order = order
+        self.lines = [("<s>", *text, "</s>") for text in texts]
+        self.vocabulary = [*sorted({token for line in self.lines for token in line[1:]}), "<unk>"]
+        self.tables = [self._table(length) for length in range(1, order + 1)]
+
+    def _windows(self, length: int) -> list[tuple[str, ...]]:
+        return [line[i : i + length] for line in self.lines for i in range(len(line) - length + 1)]
+
+    def _table(self, length: int) -> dict[tuple[str, ...], int]:
+        windows = self._windows(length)
+        longer = set(self._windows(length + 1))
+        table = {}
+        for gram in set(windows) - {("<s>",)}:
+            whole = length == self.order or gram[0] == "<s>"
+            table[gram] = windows.count(gram) if whole else sum(other[1:] == gram for other in longer)
+        return table
+
+    def _discount(self, length: int, count: int) -> float:
+        counts = list(self.tables[length - 1].values())
+        n = {k: counts.count(k) for k in (1, 2, 3, 4)}
+        if n[1] and n[2] and n[3]:
+            y = n[1] / (n[1] + 2 * n[2])
+            discounts = [1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3]]
+            if min(discounts) > 0:
+                return discounts[min(count, 3) - 1]
+        return [0.5, 1.0, 1.5][min(count, 3) - 1]
+
+    def probability(self, token: str, history: tuple[str, ...]) -> float:
+        history = history[max(0, len(history) - self.order + 1) :]
+        lower = self.probability(token, history[1:]) if history else 1 / len(self.vocabulary)
+        length = len(history) + 1
+        after = {gram: count for gram, count in self.tables[length - 1].items() if gram[:-1] == history}
+        if not after:
+            return lower
+        total = sum(after.values())
+        gamma = sum(self._discount(length, count) for count in after.values()) / total
+        count = after.get((*history, token), 0)
+        return (count - self._discount(length, count) if count else 0.0) / total + gamma * lower

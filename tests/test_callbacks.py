@@ -9,23 +9,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy
 import pytest
 import torch
 from tiny_training import Task, fit, tiny_config
 
+from nmt.config.schema import ROOTS, Root
 from nmt.errors import StorageError
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training import curves
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoint_io import read_checkpoint
-from nmt.training.curves import draw_curves, read_curves
-from nmt.training.progress import shown_metrics
+from nmt.training.checkpoints import MONITORS
+from nmt.training.curves import PANELS, draw_curves, read_curves
+from nmt.training.progress import SHOWN, shown_metrics
 from nmt.training.random_state import KEY, capture, restore
-from nmt.training.samples import Sample, samples_page, samples_table
+from nmt.training.samples import samples_page, samples_table
 from nmt.training.stopping import early_stopping
+from nmt.training.translation_samples import SampleTranslation
 
 UNREPEATABLE = ("train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes")
 
@@ -261,7 +264,7 @@ def test_a_full_disk_ends_the_run_with_the_checkpoint_before_it(
     assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 5
 
 
-SAMPLE = Sample(
+SAMPLE = SampleTranslation(
     "ein <b>Haus</b>\tund", "a\nhouse", "a house", 50.0, numpy.array([[0.75, 0.25, 0.0]]), ("<b>", "ﬁ", "y"), ("$x$",)
 )
 
@@ -296,6 +299,29 @@ def test_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
     assert read_curves(metrics) == {"train/loss": [(1.0, 5.0)], "validation/bleu": [(2.0, 30.5)]}
     draw_curves(metrics, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes() != (tmp_path / "empty.png").read_bytes()
+
+
+def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("step,validation/cer,train/lost_lines\n1,90.0,2\n2,40.0,0\n")
+    for task, panels in PANELS.items():
+        draw_curves(metrics, tmp_path / f"{task}.png", panels)
+    assert (tmp_path / "recognition.png").read_bytes() != (tmp_path / "translation.png").read_bytes()
+    assert PANELS.keys() == ROOTS.keys()
+
+
+@pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
+def test_every_score_that_may_decide_is_drawn_shown_and_known(root: Root) -> None:
+    monitors = get_args(root.model_fields["train"].annotation.model_fields["monitor"].annotation)
+    assert monitors
+    drawn = {name for panel in PANELS[root().task] for name, _ in panel.lines}
+    for metric in monitors:
+        assert MONITORS[metric][0] in drawn and MONITORS[metric][0] in SHOWN
+
+
+def test_lost_lines_are_shown_where_there_are_any() -> None:
+    assert shown_metrics({"train/lost_lines": 0.0, "validation/cer": 4.5}) == {"CER": "4.50"}
+    assert shown_metrics({"train/lost_lines": 3.0}) == {"lost": "3"}
 
 
 def test_a_line_shows_short_names_in_a_fixed_order() -> None:

@@ -3,24 +3,31 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_recognizer import scribble, tiny_recognizer
 
 from nmt.checkpoint import (
     Checkpoint,
+    RecognitionCheckpoint,
     average_weights,
     find_checkpoint,
     read_checkpoint,
+    read_either,
+    read_recognition,
     write_checkpoint,
 )
 from nmt.config.data import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.schema import Config
-from nmt.config.training import TrainConfig
+from nmt.config.training import TranslationTrainConfig
 from nmt.errors import CheckpointError
+from nmt.inference.recognizer import Recognizer
 from nmt.models.build import build_translation
+from nmt.text.alphabet import Alphabet
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen", "eine Katze schläft", "a dog runs", "two dogs run", "a cat sleeps"] * 5
@@ -31,7 +38,7 @@ def checkpoint() -> Checkpoint:
     options = TokenizerConfig(kind="bpe", vocabulary_size=300)
     tokenizer = Tokenizer.train(LINES, config=options)
     model = ModelConfig(embedding_size=8, hidden_size=8)
-    config = Config(model=model, tokenizer=options, train=TrainConfig(max_steps=1))
+    config = Config(model=model, tokenizer=options, train=TranslationTrainConfig(max_steps=1))
     torch.manual_seed(0)
     built = build_translation(model, tokenizer.vocabulary_size, tokenizer.vocabulary_size)
     return Checkpoint(config, Tokenizers(tokenizer, tokenizer), built.state_dict(), {"step": 7})
@@ -164,3 +171,88 @@ def test_reading_a_checkpoint_needs_no_lightning(checkpoint: Checkpoint, tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- a recogniser's
+
+
+@pytest.mark.parametrize("language_model", [None, b"\\data\\ \xff"])
+def test_a_recogniser_comes_back_as_it_was(tmp_path: Path, language_model: bytes | None) -> None:
+    before = tiny_recognizer(language_model=language_model)
+    write_checkpoint(tmp_path / "a.ckpt", before)
+    for back in (read_recognition(tmp_path / "a.ckpt"), read_either(tmp_path / "a.ckpt")):
+        assert isinstance(back, RecognitionCheckpoint)
+        assert (back.config, back.alphabet, back.about) == (before.config, before.alphabet, {"step": 7})
+        assert back.language_model == language_model
+        readers = [Recognizer(one.build(), one.alphabet, one.config) for one in (back, before)]
+        scores, expected = (reader.frame_scores([scribble(50)])[0] for reader in readers)
+        assert torch.equal(scores, expected)
+
+
+def test_a_task_is_told_from_the_other(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "text.ckpt", checkpoint)
+    write_checkpoint(tmp_path / "lines.ckpt", tiny_recognizer())
+    assert isinstance(read_either(tmp_path / "text.ckpt"), Checkpoint)
+    with pytest.raises(
+        CheckpointError, match=r"lines\.ckpt: a recogniser, where a translator .* use it with `recognize`"
+    ):
+        read_checkpoint(tmp_path / "lines.ckpt")
+    with pytest.raises(
+        CheckpointError, match=r"text\.ckpt: a translator, where a recogniser .* use it with `translate`"
+    ):
+        read_recognition(tmp_path / "text.ckpt")
+    torch.save({"nmt": {"format": 1, "config": {"task": "speech"}}, "state_dict": {}}, tmp_path / "x.ckpt")
+    for read in (read_checkpoint, read_recognition):
+        with pytest.raises(CheckpointError, match=r"x\.ckpt: a model for 'speech'"):
+            read(tmp_path / "x.ckpt")
+
+
+def test_the_oldest_translators_do_not_say_their_task(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "x.ckpt", checkpoint)
+    content = torch.load(tmp_path / "x.ckpt", weights_only=True)
+    content["nmt"]["config"].pop("task", None)
+    torch.save(content, tmp_path / "x.ckpt")
+    assert read_checkpoint(tmp_path / "x.ckpt").config == checkpoint.config
+    assert isinstance(read_either(tmp_path / "x.ckpt"), Checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("alphabet", ["a", "a"]),
+        ("alphabet", ["ab"]),
+        ("alphabet", []),
+        ("alphabet", 3),
+        ("alphabet", None),
+        ("language_model", "text"),
+        ("config", {"task": "recognition", "model": {"layers": 0}}),
+        ("config", {"task": "recognition", "tokenizer": {}}),
+    ],
+)
+def test_a_recognisers_damaged_description_is_named(tmp_path: Path, key: str, value: object) -> None:
+    path = tmp_path / "x.ckpt"
+    write_checkpoint(path, tiny_recognizer())
+    content = torch.load(path, weights_only=True)
+    content["nmt"][key] = value
+    torch.save(content, path)
+    for read in (read_recognition, read_either):
+        with pytest.raises(CheckpointError, match=r"x\.ckpt: its description is damaged"):
+            read(path)
+
+
+def test_a_recognisers_weights_must_fit_and_be_finite() -> None:
+    one = tiny_recognizer()
+    with pytest.raises(CheckpointError, match="do not fit"):
+        replace(one, alphabet=Alphabet("abc")).build()
+    with pytest.raises(CheckpointError, match="not finite"):
+        replace(one, weights={name: value * float("inf") for name, value in one.weights.items()}).build()
+
+
+def test_an_average_of_recognisers_needs_one_alphabet() -> None:
+    one, other = tiny_recognizer(seed=1), tiny_recognizer(seed=2)
+    for name, value in average_weights([one, other]).items():
+        expected = (one.weights[name].double() + other.weights[name].double()) / 2
+        torch.testing.assert_close(value, expected.to(value.dtype))
+    turned = replace(other, alphabet=Alphabet(other.alphabet.symbols[::-1]))
+    with pytest.raises(CheckpointError, match="same tokenizer or alphabet"):
+        average_weights([one, turned])

@@ -235,7 +235,7 @@ def test_a_crash_before_the_index_is_written_leaves_no_file_for_ever(tmp_path: P
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [*left, "last.ckpt"]
 
 
-@pytest.mark.parametrize(("monitor", "best"), [("bleu", "30"), ("loss", "10")])
+@pytest.mark.parametrize(("monitor", "best"), [("bleu", "30"), ("loss", "10"), ("cer", "10"), ("wer", "10")])
 def test_without_an_index_names_tell_what_is_best(tmp_path: Path, monitor: Any, best: str) -> None:
     saving = Checkpoints(tmp_path, monitor=monitor, keep_best=3)
     run_validations(saving, f"validation/{monitor}", {1: 10.0, 2: 30.0, 3: 20.0})

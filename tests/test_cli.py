@@ -21,7 +21,7 @@ from nmt.cli import train as train_command
 from nmt.cli.guard import INTERRUPTED
 from nmt.config.load import load_config
 from nmt.config.options import options
-from nmt.config.schema import Config
+from nmt.config.schema import ROOTS, Config
 from nmt.errors import ConfigError, NMTError, TrainingError
 
 ROOT = Path(__file__).parents[1]
@@ -56,12 +56,21 @@ def python(code: str, *arguments: str, cwd: Path = ROOT, stdin: bytes = b"") -> 
         "from nmt.cli.train import main; assert main(['--config', 'gnmt_smal']) == 2",
         "from nmt.cli.train import main; assert main(['--config', 'gnmt_small', '--modl.x', '3']) == 2",
         "from nmt.cli.train import main; assert main(['--config', 'gnmt_small', '--data.train', 'no/where']) == 1",
+        "from nmt.cli.train import main; assert main(['--config', 'digits_small', '--print-config']) == 0",
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
     done = python(f"{code}\nimport sys; print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)")
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr.decode().splitlines()[-1] == "[]"
+
+
+def test_missing_lines_are_named_before_torch_is_imported() -> None:
+    code = "from nmt.cli.train import main; assert main(['--config', 'digits_small', '--data.train', 'no/where']) == 1"
+    done = python(f"{code}\nimport sys; print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)")
+    said = done.stderr.decode()
+    assert "no/where" in said
+    assert said.splitlines()[-1] in ("[]", "['numpy']"), said
 
 
 @pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["train"], ["--version"]])
@@ -134,13 +143,42 @@ def test_help_shows_examples_configurations_and_sections(capsys: pytest.CaptureF
 def test_every_option_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert train_command.main(["--help-options"]) == 0
     text = capsys.readouterr().out
-    for key in options():
-        assert f"--{key}\n" in text
-    assert train_command.main(["--help-options", "model.dropout"]) == 0
+    for root in ROOTS.values():
+        for key in options(root):
+            assert f"--{key}\n" in text
+    assert train_command.main(["--help-options", "model.dropout", "--config", "gnmt_small"]) == 0
     part = capsys.readouterr().out
     assert part.count("--") == 5
     assert "number ≥ 0.0 and < 1.0; default 0.2" in " ".join(part.split())
     assert "did you mean model?" in complaint(capsys, "--help-options", "modle", code=2)
+
+
+@pytest.mark.parametrize("which", [["--task", "recognition"], ["--config", "digits_small"]])
+def test_the_options_of_one_kind_of_run(which: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--help-options", *which]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.removeprefix("--") for line in lines if line.startswith("--")] == [*options(ROOTS["recognition"])]
+    assert train_command.main(["--help-options", "model.frontend"]) == 0
+    assert "--model.frontend.height\n" in capsys.readouterr().out
+    assert train_command.main(["--help-options", "tokenizer"]) == 0  # which recognisers lack
+    assert capsys.readouterr().out.startswith("# translation runs\n--tokenizer.model\n")
+    assert "did you mean recognition?" in complaint(capsys, "--help-options", "--task", "recogniton", code=2)
+
+
+def test_options_that_kinds_share_stand_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--help-options", "train"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("--train.max_steps\n") == 1 and text.count("--train.monitor\n") == 2
+    first, second = text.split("# recognition runs, beside what is the same\n")
+    assert first.startswith("# translation runs\n") and "--train.label_smoothing\n" in first
+    assert "--train.shortcut_weight\n" in second and "--train.clip_norm\n" not in second
+
+
+def test_help_groups_configurations_by_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_command.main(["--help"]) == 0
+    translation, recognition = capsys.readouterr().out.split("configurations, ")[1:]
+    assert "  gnmt_small " in translation and "digits_small" not in translation
+    assert "  digits_small " in recognition.split("any option")[0] and "--config strokes_small" in recognition
 
 
 def test_a_printed_configuration_is_read_as_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -159,7 +197,20 @@ def test_a_printed_configuration_is_read_as_the_same(capsys: pytest.CaptureFixtu
         (["--config", "gnmt_small", "--run_dir", "x"], "did you mean --run-dir?"),
         (["--config", "gnmt_small", "--rundir=x"], "did you mean --run-dir?"),
         (["--config", "gnmt_small", "--model.hiden_size", "3"], "did you mean model.hidden_size?"),
-        (["--config", "gnmt_small", "--data.train", "[]"], "nothing to train on"),
+        (
+            ["--config", "gnmt_small", "--data.train", "[]"],
+            "nothing to train on; give --data.train DIR/train (or demo:",
+        ),
+        (
+            ["--config", "digits_small", "--data.train", "[]"],
+            "nothing to train on; give --data.train DIR/train (or digi",
+        ),
+        (
+            ["--config", "digits_small", "--task", "translation"],
+            "digits_small.yaml is a configuration of recognition ru",
+        ),
+        (["--config", "gnmt_small", "--task", "speech"], "--task: must be translation or recognition, got 'speech'"),
+        (["--config", "digits_small", "--data.validation", "[]", "--train.patience", "3"], "patience 3: needs data"),
         (["--config", "gnmt_small", "--run-dir", "README/x"], "is a file, not a folder"),
         (["--config", "gnmt_small", "--data.validation", "[]", "--train.patience", "3"], "patience 3: needs data"),
         (["--config", "gnmt_small", "--model.encoder_layers", "1", "--model.bidirectional_size", "9"], "(18) to be as"),
@@ -230,6 +281,17 @@ def test_training_gets_what_was_asked_for(trained: list[tuple[Any, ...]], tmp_pa
     assert (first.seed, first.logger, first_dir, first_resume) == (5, "none", None, True)
     assert (second.model.cell, second_dir, second_resume) == ("gru", run, False)
     assert not run.exists()
+
+
+def test_a_recogniser_is_trained_by_the_same_command(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    data = ["--data.train", str(tmp_path / "train"), "--data.validation", "digits:validation"]
+    assert train_command.main(["--config", "digits_small", *data, "--seed", "5"]) == 0
+    assert (trained[0][0].task, trained[0][0].seed, len(trained[0][0].data.train)) == ("recognition", 5, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert train_command.main(["--config", "digits_small", "--data.test", "trian"]) == 1
+    assert len(trained) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Configurations: found, read, overridden, explained, and written so that they are read as the same."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ from hypothesis import strategies as st
 
 from nmt.config.data import CorpusSource
 from nmt.config.document import plain_value, read_document, write_document
-from nmt.config.find import available_configs, describe, find_config
+from nmt.config.find import available_configs, describe, find_config, task_of
+from nmt.config.lines import LineSource
 from nmt.config.load import dump_yaml, load_config, parse_overrides
-from nmt.config.options import nearest, options
-from nmt.config.schema import Config
-from nmt.config.training import TrainConfig
+from nmt.config.options import FAMILIAR, Option, item_of, nearest, options, takes_corpora
+from nmt.config.recognition import RecognitionConfig
+from nmt.config.schema import ROOTS, Config, Root, check_validation, read_config
+from nmt.config.training import TranslationTrainConfig
 from nmt.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -43,12 +47,19 @@ def complaint(path: Path | str, *overrides: str) -> str:
 def test_every_configuration_loads_and_says_what_it_is(path: Path) -> None:
     config = load_config(path.stem)
     assert config.name == path.stem
-    assert config.data.train
-    assert config.data.validation
+    assert config.task == task_of(path)
     assert describe(path)
     assert "--data.train DIR/train" in path.read_text(encoding="utf-8")
     local = load_config(path, ["--data.train", "DIR/train", "--data.test=DIR/test"])
-    assert local.data.train == (CorpusSource(path="DIR/train"),)
+    assert local.data.train == (
+        {"translation": CorpusSource, "recognition": LineSource}[config.task](path="DIR/train"),
+    )
+
+
+@pytest.mark.parametrize("name", ["gnmt_small", "gnmt_multi30k", "digits_small"])
+def test_a_configuration_that_needs_no_file_has_all_its_data(name: str) -> None:
+    data = load_config(name).data
+    assert data.train and data.validation and data.test
 
 
 def test_the_named_configurations_are_there() -> None:
@@ -56,7 +67,7 @@ def test_the_named_configurations_are_there() -> None:
     assert names <= set(available_configs())
     assert load_config("gnmt_small").data.train[0] == CorpusSource(kind="demo", path="train")
     assert load_config("gnmt_multi30k").data.train[0] == CorpusSource(kind="hub", path="bentrevett/multi30k")
-    assert load_config("gnmt_wmt16").model.decoder_layers == 4
+    assert isinstance(load_config("digits_small"), RecognitionConfig)
 
 
 # --- finding
@@ -318,7 +329,7 @@ def test_all_problems_are_reported_at_once_with_their_places(write: Any) -> None
         (["--train.max-steps", "4"], "did you mean train.max_steps?"),
         (["--seed.x", "4"], "seed is a value"),
         (["--data.train.weight", "4"], "--data.train '[{path: ..., weight: ...}]'"),
-        (["--qqqqq", "4"], "a configuration has name, seed"),
+        (["--qqqqq", "4"], "a configuration has task, name, seed"),
         (["--seed"], "--seed: needs a value (integer"),
         (["--data.streaming", "yes"], "must be true or false, got 'yes'"),
         (["--seed", "-1"], "must be at least 0, got -1"),
@@ -357,18 +368,19 @@ def test_a_value_where_the_file_has_none_of_a_section(write: Any) -> None:
     assert load_config(write("model:\ntrain: {max_steps: 3}"), ["--model.cell", "gru"]).model.cell == "gru"
 
 
-def test_every_option_misspelt_leads_back_to_itself() -> None:
-    for key in options():
+@pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
+def test_every_option_misspelt_leads_back_to_itself(root: Root) -> None:
+    for key in options(root):
         head, _, name = key.rpartition(".")
         if len(name) > 4:
-            assert nearest(f"{head}.{name[0]}{name[2:]}" if head else f"{name[0]}{name[2:]}") == key
+            assert nearest(f"{head}.{name[0]}{name[2:]}" if head else f"{name[0]}{name[2:]}", root) == key
 
 
 # --- and back to YAML
 
 
 @pytest.mark.parametrize("only_differences", [False, True])
-@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("gnmt_*.yaml")))
 def test_a_written_configuration_is_the_same(name: str, only_differences: bool, write: Any) -> None:
     overrides = [
         "--data.source",
@@ -386,6 +398,211 @@ def test_a_written_configuration_is_the_same(name: str, only_differences: bool, 
 
 
 def test_differences_of_a_section_whose_default_is_not_its_own(write: Any) -> None:
-    config = Config(name="x", train=TrainConfig(max_epochs=10, max_steps=3))
+    config = Config(name="x", train=TranslationTrainConfig(max_epochs=10, max_steps=3))
     assert load_config(write(dump_yaml(config, only_differences=True))) == config
     assert "max_epochs: 10" in dump_yaml(config, only_differences=True)
+
+
+# --- the kinds of run
+
+
+both_roots = pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
+
+
+BOUNDS = ("[>≥]", "[<≤]")  # in an option's kind
+# options that make no sense alone → what has to be said too
+TOGETHER = {
+    "data.streaming": ["--train.max_steps=9"],
+    "tokenizer.source_model": ["--tokenizer.target_model=b", "--model.tie_embeddings=none"],
+    "tokenizer.target_model": ["--tokenizer.source_model=b", "--model.tie_embeddings=none"],
+    "tokenizer.joint": ["--model.tie_embeddings=none"],
+    "model.bidirectional_layers": ["--model.encoder_layers=9", "--model.layers=9"],
+    "model.shortcut": ["--train.shortcut_weight=0"],
+    "train.teacher_forcing.kind": ["--train.teacher_forcing.length=9"],
+    "train.teacher_forcing.length": ["--train.teacher_forcing.kind=linear"],
+    "train.teacher_forcing.k": ["--train.teacher_forcing.kind=inverse_sigmoid"],
+}
+
+
+def another_value(option: Option) -> Any:
+    """A valid value that is not the default, as in a YAML file."""
+    default, kind = option.default, option.kind
+    if isinstance(default, bool):
+        return not default
+    if option.key == "model.frontend.blocks":
+        return [{"channels": 5}]
+    if isinstance(default, list):
+        return default[::-1] if default else ["a: b #1"]
+    words = kind.replace(" or ", ", ").split(", ")
+    if kind.startswith("text"):
+        return "a-b"
+    if kind.startswith("integer"):
+        return default - 1 if default is not None and default > 2 else 3
+    if kind.startswith("number"):
+        found = [re.search(f"{signs} ([0-9.]+)", kind.replace(",", "")) for signs in BOUNDS]
+        least, most = (float(bound[1]) if bound else None for bound in found)
+        return (default or 1.0) + 0.5 if most is None else 0.25 * (least or 0.0) + 0.75 * most
+    return next((word for word in words if word != default), default)
+
+
+@both_roots
+def test_every_option_can_be_set_on_the_command_line(root: Root, write: Any) -> None:
+    path = write(f"task: {root().task}\ntrain: {{max_epochs: 30}}\n")
+    for key, option in options(root).items():
+        value = another_value(option)
+        text = value if isinstance(value, str) else json.dumps(value)
+        beside = [word for word in TOGETHER.get(key, []) if word[2:].partition("=")[0] in options(root)]
+        config = load_config(path, [f"--{key}", text, *beside])
+        assert config == load_config(path, [*beside, f"--{key}={text}"])
+        found: Any = config.model_dump(mode="json")
+        for part in key.split("."):
+            found = found[part]
+        if takes_corpora(option.field):
+            found = [source["path"] for source in found]
+        elif item_of(option.field):
+            found = [{"channels": block["channels"]} for block in found]
+        assert (key, found) == (key, value)
+        assert key == "task" or found != option.default
+
+
+@both_roots
+@pytest.mark.parametrize("only_differences", [False, True])
+def test_either_kind_is_written_and_read_as_the_same(root: Root, only_differences: bool, write: Any) -> None:
+    for config in (root(), root.model_validate({"name": "x", "seed": 3, "train": {"max_steps": 4, "monitor": "loss"}})):
+        text = dump_yaml(config, only_differences=only_differences)
+        assert load_config(write(text), [] if "name" in text else ["--name", "run"]) == config
+        assert read_config(yaml.safe_load(text)) == config
+        assert read_config(config.model_dump(mode="json")) == config
+        assert read_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+def test_a_recognisers_file_may_hold_all_it_can(write: Any) -> None:
+    text = """
+        task: recognition
+        data:
+          train: [digits:train, {path: b.tsv, text_column: 2, split: 2016}, {kind: pendigits, path: p.csv, lines: 30}]
+          test: {path: a.tsv, writer_column: 7}
+          augmentation: {enabled: false, strokes: {jitter: 0}}
+        model:
+          frontend:
+            kind: strokes
+            blocks: [{channels: 8, kernel: [1, 5], stride: [1, 2]}, {channels: 9, normalization: layer}]
+        train: {max_steps: 4, monitor: wer, precision: 32}
+    """
+    config = load_config(write(text), ["--model.frontend.height", "32", "--data.validation", "pendigits:a: b.csv"])
+    assert isinstance(config, RecognitionConfig)
+    digits, table, pendigits = config.data.train
+    assert (digits.kind, digits.path, pendigits.lines) == ("digits", "train", 30)
+    assert (table.text_column, table.split, config.data.test[0].writer_column) == ("2", "2016", "7")
+    assert config.data.validation == (LineSource(kind="pendigits", path="a: b.csv"),)
+    first, second = config.model.frontend.blocks
+    assert (first.kernel, first.stride, second.normalization) == ((1, 5), (1, 2), "layer")
+    assert (config.train.precision, config.train.monitor, config.model.frontend.height) == ("32", "wer", 32)
+    assert load_config(write(dump_yaml(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "expected"),
+    [
+        ("task: recogniton", [], "mine.yaml:1: task: must be translation or recognition, got 'recogniton'; did you m"),
+        ("task: [a]", [], "mine.yaml:1: task: must be translation or recognition, got ['a']"),
+        ("seed: 1", ["--task", "reading"], "command line: --task: must be translation or recognition, got 'reading'"),
+        ("task: recognition", ["--task", "translation"], "is a configuration of recognition runs; choose another"),
+        ("seed: 1", ["--task"], "--task: needs a value (translation)"),
+        (
+            "task: recognition\ntokenizer: {}",
+            [],
+            "mine.yaml:2: tokenizer: unknown option; it belongs to translation ru",
+        ),
+        (
+            "task: recognition\ntrain: {label_smoothing: 0.1}",
+            [],
+            "train.label_smoothing: unknown option; it belongs to translation runs, and this is a recognition run",
+        ),
+        (
+            "task: recognition",
+            ["--search.length_penalty", "1"],
+            "--search.length_penalty: unknown option; it belongs to",
+        ),
+        ("seed: 1", ["--model.frontend.height", "9"], "belongs to recognition runs, and this is a translation run"),
+        (
+            "model: {frontend: {height: 9}}",
+            [],
+            "mine.yaml:1: model.frontend: unknown option; it belongs to recognition",
+        ),
+        ("task: recognition", ["--train.shortcut_wait", "9"], "did you mean train.shortcut_weight?"),
+        ("task: recognition", ["--data.batch_target_token", "9"], "unknown option"),
+        ("task: recognition", ["--batch_size", "9"], "did you mean data.batch_columns?"),
+        ("task: recognition", ["--train.monitor", "bleu"], "must be cer, wer or loss, got 'bleu'"),
+        ("task: translation", ["--train.monitor", "cer"], "must be bleu, chrf or loss, got 'cer'"),
+        (
+            "task: recognition",
+            ["--data.train.lines", "9"],
+            "inside the value: --data.train '[{path: ..., lines: ...}]'",
+        ),
+        ("task: recognition", ["--model.frontend.blocks.channels", "9"], "blocks '[{channels: ...}]'"),
+        ("task: recognition", ["--model.frontend.blocks", "9"], "--model.frontend.blocks: must be a list, got 9"),
+        (
+            "task: recognition\ndata: {train: [{path: a, symbol: 3}]}",
+            [],
+            "data.train[0].symbol: unknown option; did you",
+        ),
+        ("task: recognition", ["--model.frontend.blocks", "[{chanels: 9}]"], "did you mean channels?"),
+        (
+            "task: recognition",
+            ["--model.frontend.blocks", "[{channels: 9, kernel: [2, 3]}]"],
+            "only odd sizes have a mid",
+        ),
+        (
+            "task: recognition",
+            ["--model.shortcut", "false"],
+            "mine.yaml: train.shortcut_weight needs model.shortcut",
+        ),
+    ],
+)
+def test_mistakes_name_options_of_the_right_kind(text: str, overrides: list[str], expected: str, write: Any) -> None:
+    assert expected in complaint(write(text), *overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("seed: 1", "translation"),
+        ("task: recognition", "recognition"),
+        ("# task: recognition", "translation"),
+        ("name: x\ntask: 'recognition'  # of lines", "recognition"),
+        ("data:\n  task: recognition", "translation"),
+    ],
+)
+def test_the_kind_of_a_file_is_read_without_yaml(text: str, task: str, write: Any) -> None:
+    assert task_of(write(text)) == task
+
+
+def test_the_command_line_makes_a_kind_of_a_file_that_names_none(write: Any) -> None:
+    config = load_config(write("seed: 4"), ["--task", "recognition", "--model.layers=2"])
+    assert isinstance(config, RecognitionConfig) and (config.seed, config.model.layers) == (4, 2)
+    twice = load_config(write("seed: 4"), ["--task=recognition", "--task", "translation"])  # the last one counts
+    assert twice == load_config(write("seed: 4"))
+
+
+@both_roots
+def test_what_other_toolkits_call_it_leads_to_an_option(root: Root) -> None:
+    known = options(root)
+    for word, keys in FAMILIAR.items():
+        assert any(key in options(other) for other in ROOTS.values() for key in keys), word
+        meant = nearest(word, root)
+        assert meant in known or meant is None or meant in keys
+
+
+def test_a_checkpoints_configuration_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^task: must be translation or recognition, got 'painting'$"):
+        read_config({"task": "painting"})
+    assert read_config({"seed": 3}) == Config(seed=3)  # of checkpoints that are older than other kinds
+
+
+@both_roots
+def test_options_that_wait_for_a_score_need_validation(root: Root) -> None:
+    waiting = {"name": "x", "train": {"max_steps": 1, "patience": 3}}
+    with pytest.raises(ConfigError, match=r"train.patience 3: needs data\.validation"):
+        check_validation(root.model_validate(waiting))
+    check_validation(root.model_validate(waiting | {"data": {"validation": "somewhere"}}))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
 from nmt.models import linear
@@ -57,6 +58,20 @@ def config(hidden_size: int = 128, **train: Any) -> Config:
     return Config.model_validate(
         {"train": {"max_steps": 1, **train}, "model": sizes, "tokenizer": {"vocabulary_size": 16}}
     )
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_recogniser_is_measured_at_its_own_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def remembered(cache: object, question: dict[str, Any], measure: object) -> list[float]:
+        asked.append((question["what"], question["hidden_size"], question["vocabulary"]))
+        return [1.0, 0.5]
+
+    monkeypatch.setattr(levers.timings, "remembered", remembered)
+    given = RecognitionConfig.model_validate({"model": {"hidden_size": 136}, "train": {"max_steps": 1}})
+    assert values(choose_levers(given, tmp_path, on_gpu=False)) == ("bf16-mixed", "onednn", "2")
+    assert asked == [(what, 136, levers.ALPHABET) for what in ("threads", "products", "precision")]
 
 
 def values(chosen: Levers) -> tuple[str, str, str]:

@@ -16,8 +16,8 @@ from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling
 from nmt.data.corpus import EncodedCorpus
-from nmt.data.loader import EvaluationLoader, TrainingLoader
-from nmt.data.sampler import BatchBudget
+from nmt.data.loader import TrainingLoader, TranslationBatches, evaluation_loader
+from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.errors import CheckpointError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
@@ -32,8 +32,20 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> EncodedCorpus:
     return EncodedCorpus(write_corpus(tmp_path_factory.mktemp("loader"), pairs, files=2), places=["a", "b"])
 
 
-def loader_of(corpus: EncodedCorpus, **options: int) -> TrainingLoader:
-    return TrainingLoader(corpus, BUDGET, seed=3, **options)  # type: ignore[arg-type]
+def loader_of(
+    corpus: EncodedCorpus,
+    *,
+    budget: BatchBudget = BUDGET,
+    sampling: SubwordSampling | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    accumulate: int = 1,
+    workers: int = 0,
+) -> TrainingLoader[TranslationBatch]:
+    plans = TokenBudgetSampler(
+        *(corpus.source_lengths, corpus.target_lengths, budget), seed=3, world_size=world_size, accumulate=accumulate
+    )
+    return TrainingLoader(plans, TranslationBatches(corpus, sampling), rank=rank, workers=workers)
 
 
 def ids(batches: list[TranslationBatch]) -> list[list[int]]:
@@ -117,14 +129,14 @@ def test_the_global_random_numbers_are_left_alone(corpus: EncodedCorpus, workers
     torch.manual_seed(1)
     before = torch.get_rng_state()
     list(loader_of(corpus, workers=workers))
-    list(EvaluationLoader(corpus, DataConfig()))
+    list(evaluation_loader(corpus, DataConfig()))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_another_plan_keeps_the_share_of_the_epoch(corpus: EncodedCorpus, caplog: pytest.LogCaptureFixture) -> None:
     loader = loader_of(corpus)
     state = {**loader.state_dict(), "epoch": 4, "position": len(loader) // 2}
-    halved = TrainingLoader(corpus, BatchBudget(20, 20, 3), seed=3)
+    halved = loader_of(corpus, budget=BatchBudget(20, 20, 3))
     with caplog.at_level(logging.WARNING):
         halved.load_state_dict(state)
     assert "is not that of the checkpoint" in caplog.text
@@ -140,7 +152,7 @@ def test_sampling_follows_the_epoch(corpus: EncodedCorpus) -> None:
     sampling = SubwordSampling(Tokenizers(tokenizer, tokenizer), 0.5, 3, 0)
 
     def lengths(workers: int, epoch: int) -> dict[int, int]:
-        loader = TrainingLoader(corpus, BUDGET, seed=3, sampling=sampling, workers=workers)
+        loader = loader_of(corpus, sampling=sampling, workers=workers)
         loader.set_epoch(epoch)
         return {int(i): int(n) for batch in loader for i, n in zip(batch.ids, batch.source_lengths, strict=True)}
 
@@ -151,7 +163,7 @@ def test_sampling_follows_the_epoch(corpus: EncodedCorpus) -> None:
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_evaluation_shows_every_pair_once_sorted(corpus: EncodedCorpus, ranks: int) -> None:
     data = DataConfig(batch_source_tokens=40, batch_target_tokens=30, batch_sentences=5)
-    loaders = [EvaluationLoader(corpus, data, rank=rank, world_size=ranks) for rank in range(ranks)]
+    loaders = [evaluation_loader(corpus, data, rank=rank, world_size=ranks) for rank in range(ranks)]
     batches = [list(loader) for loader in loaders]
     assert [len(loader) for loader in loaders] == [len(part) for part in batches]
     assert Counter(i for part in batches for batch in ids(part) for i in batch) == Counter(range(COUNT))
@@ -164,7 +176,7 @@ def test_evaluation_shows_every_pair_once_sorted(corpus: EncodedCorpus, ranks: i
 def test_every_rank_has_something_to_evaluate_where_there_are_pairs_enough(tmp_path: Path) -> None:
     """Lightning stops a rank whose loader is empty while the others wait for it."""
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6]), ([7], [8])]), places=["a", "b"])
-    loaders = [EvaluationLoader(corpus, DataConfig(), rank=rank, world_size=2) for rank in range(2)]
+    loaders = [evaluation_loader(corpus, DataConfig(), rank=rank, world_size=2) for rank in range(2)]
     assert sorted(int(batch.ids[0]) for loader in loaders for batch in loader) == [0, 1]
     assert [len(loader) for loader in loaders] == [1, 1]
 
@@ -172,5 +184,5 @@ def test_every_rank_has_something_to_evaluate_where_there_are_pairs_enough(tmp_p
 def test_more_ranks_than_batches(tmp_path: Path) -> None:
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6])]), places=["a", "b"])
     data = DataConfig()
-    assert [len(list(EvaluationLoader(corpus, data, rank=rank, world_size=2))) for rank in range(2)] == [1, 0]
+    assert [len(list(evaluation_loader(corpus, data, rank=rank, world_size=2))) for rank in range(2)] == [1, 0]
     assert [len(list(loader_of(corpus, rank=rank, world_size=2))) for rank in range(2)] == [1, 1]

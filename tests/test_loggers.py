@@ -215,4 +215,4 @@ def test_without_a_key_a_terminal_is_never_prompted_and_an_offline_run_is_comple
     for recorded in (b"validation/bleu", b"train/loss", b"label_smoothing", b"model.ckpt"):
         assert recorded in stored, recorded
     table = json.loads(next(runs[0].glob("files/media/table/*.json")).read_text())
-    assert table["columns"] == ["source", "reference", "hypothesis", "chrF"]
+    assert table["columns"] == ["source", "reference", "hypothesis", "chrf"]

@@ -11,11 +11,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.schema import Config
+from nmt.config.options import options
+from nmt.config.recognition import RecognitionConfig
+from nmt.config.schema import ROOTS, Config
 from nmt.errors import ConfigError, StorageError
 from nmt.files import atomic_write, replace_link, write_then_replace
 from nmt.training.environment import git_commit
-from nmt.training.run import MAY_CHANGE, RunFolder, _flat, differing_keys, is_first_process
+from nmt.training.run import MAY_CHANGE, RunFolder, differing_keys, is_first_process
 
 
 def config(**sections: object) -> Config:
@@ -94,7 +96,7 @@ def test_a_longer_run_elsewhere_is_the_same_run(tmp_path: Path) -> None:
 
 
 def test_every_key_that_may_change_exists() -> None:
-    assert set(_flat(Config().model_dump(mode="json"))) >= MAY_CHANGE
+    assert {key for root in ROOTS.values() for key in options(root)} >= MAY_CHANGE
 
 
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5), st.integers(1, 5))
@@ -102,6 +104,29 @@ def test_differences_are_found_exactly(seed: int, other_seed: int, keep: int, ot
     old = config(seed=seed, train={"max_steps": 1, "keep_last": keep})
     new = config(seed=other_seed, train={"max_steps": 1, "keep_last": other_keep})
     assert differing_keys(old, new) == ({} if seed == other_seed else {"seed": (seed, other_seed)})
+
+
+def test_a_recogniser_has_a_folder_of_its_own_and_never_that_of_a_translator(tmp_path: Path) -> None:
+    given = RecognitionConfig.model_validate({"data": {"train": "digits:train", "memory_megabytes": 1}})
+    with RunFolder(tmp_path, given):
+        pass
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with RunFolder(tmp_path, given.model_copy(update={"data": given.data.model_copy(update={"workers": 2})})):
+        pass
+    with pytest.raises(ConfigError) as caught:
+        RunFolder(tmp_path, Config())
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        "  task: 'recognition' there, 'translation' now"
+    ]
+
+
+def test_a_folder_without_a_task_is_a_translators(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("name: earlier\n")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with RunFolder(tmp_path, Config()):
+        pass
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["task"] == "translation"
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

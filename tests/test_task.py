@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -25,7 +26,9 @@ from nmt.training.loggers import quiet_lightning
 from nmt.training.random_state import RandomState
 from nmt.training.risk import Drawn
 from nmt.training.running import share_of_rank
-from nmt.training.task import TranslationTask, build_optimizer
+from nmt.training.sequence_task import build_optimizer
+from nmt.training.task import TranslationTask
+from nmt.training.translation import too_large
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
 
@@ -224,7 +227,7 @@ def test_more_steps_in_a_row_than_allowed_end_the_run_with_its_state_saved(
     assert all(torch.isfinite(w).all() for name, w in saved["state_dict"].items() if "source_embedding" not in name)
     before.on_load_checkpoint(saved)
     assert before.finite.in_a_row == 3  # 10 are allowed here; where the limit ended the run, it begins anew
-    before.config = config(skip_nonfinite=2)
+    before.train_config = config(skip_nonfinite=2).train
     before.on_load_checkpoint(saved)
     assert before.finite.in_a_row == 0
 
@@ -255,7 +258,7 @@ def test_too_little_memory_names_the_batch_and_what_to_lower(
     )
     with (
         pytest.raises(TrainingError, match=said + r"Lower data\.batch_source_tokens"),
-        memory_explained(trainer, Corpus()),
+        memory_explained(trainer, partial(too_large, Corpus())),
     ):
         trained(tokenizers, [batch((4, 5), (3, 3))], tmp_path, callbacks=trainer.callbacks)
 
@@ -315,7 +318,7 @@ def test_what_was_summed_since_the_last_report_goes_on_after_a_restart() -> None
 
     def goes_on(saved: Any, rank: int, world_size: int) -> list[float] | None:
         running = share_of_rank(saved, rank=rank, world_size=world_size)
-        return None if running is None else [float(part) for part in running]
+        return None if running is None else [float(part) for part in running.values()]
 
     assert goes_on(None, 0, 1) is None and goes_on(parts, 1, 2) == [10.0, 11.0, 12.0, 13.0, 14.0]
     assert goes_on(parts, 0, 1) == goes_on(parts, 0, 3) == [10.0, 12.0, 14.0, 16.0, 18.0]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nmt.config.load import dump_yaml, load_config
 from nmt.config.model import ModelConfig
-from nmt.config.training import TeacherForcingConfig, TrainConfig
+from nmt.config.training import TeacherForcingConfig, TranslationTrainConfig
 from nmt.data.batch import TranslationBatch
 from nmt.errors import ConfigError
 from nmt.models.build import build_translation
@@ -33,7 +33,7 @@ def ratios(*steps: int, **options: Any) -> list[float]:
 
 def test_constant_by_default_and_by_a_number() -> None:
     assert ratios(0, 10, 10**6) == [1.0, 1.0, 1.0]
-    plain = TrainConfig.model_validate({"max_steps": 1, "teacher_forcing": 0.8}).teacher_forcing
+    plain = TranslationTrainConfig.model_validate({"max_steps": 1, "teacher_forcing": 0.8}).teacher_forcing
     assert [truth_ratio(plain, step=s, epoch=s) for s in (0, 10, 10**6)] == [0.8, 0.8, 0.8]
 
 

@@ -17,7 +17,7 @@ from nmt.training.callbacks import build_callbacks
 from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
 from nmt.training.run import RunFolder
-from nmt.training.samples import Sample
+from nmt.training.translation_samples import SampleTranslation
 
 BATCHES = 7
 VOCABULARY = 11
@@ -62,7 +62,7 @@ class Task(lightning.LightningModule):
         self.dropout = nn.Dropout(0.3)
         self.pause = pause
         self.rate = rate
-        self.validation_samples: list[Sample] = []
+        self.validation_samples: list[SampleTranslation] = []
         self.weights_at_epoch_end: Tensor | None = None
 
     def loss(self, batch: TranslationBatch) -> Tensor:
@@ -90,7 +90,9 @@ class Task(lightning.LightningModule):
         self.weights_at_epoch_end = self.output.weight.detach().clone()
         attention = numpy.array([[0.9, 0.1], [0.2, 0.8]])
         self.validation_samples = [
-            Sample("ein <Haus>", "a\thouse", "a house", 71.25, attention, ("▁ein", "▁<Haus>"), ("▁a", "$house$"))
+            SampleTranslation(
+                "ein <Haus>", "a\thouse", "a house", 71.25, attention, ("▁ein", "▁<Haus>"), ("▁a", "$house$")
+            )
         ]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -11,9 +11,12 @@ from nmt.errors import ConfigError
 COMMANDS: Final = {
     "train": "train a model from a configuration and sentence pairs",
     "translate": "translate a text file, one sentence a line",
+    "recognize": "read lines of handwriting from images, pages and pen strokes",
     "evaluate": "score translations: BLEU, chrF and TER, with signatures",
+    "evaluate-lines": "score a recogniser: CER and WER with intervals, a page of the worst lines",
     "score": "log-probability and perplexity of given translations",
     "tokenizer": "train a SentencePiece model by itself, and use it on text",
+    "ngram": "make a character language model of a text, for recognize",
     "demo-text": "write the embedded corpus as text files",
 }
 
@@ -36,7 +39,7 @@ example:
 def run(argv: list[str]) -> int:
     """Find the command and run it. Raises ConfigError, with the nearest name, where there is none."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(HELP.format(commands="\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())), end="")
+        print(HELP.format(commands="\n".join(f"  {name:<16}{text}" for name, text in COMMANDS.items())), end="")
         return 0 if argv else 2
     if argv[0] in ("-V", "--version"):
         print(f"nmt {__version__}")

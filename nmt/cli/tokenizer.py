@@ -91,7 +91,9 @@ def _train(arguments: argparse.Namespace) -> int:
             max_training_lines=arguments.max_training_lines,
         )
     except ValidationError as error:
-        raise ConfigError("\n".join(f"--{line.replace('_', '-')}" for line in explain(error, {}))) from None
+        raise ConfigError(
+            "\n".join(f"--{line.replace('_', '-')}" for line in explain(error, {}, TokenizerConfig))
+        ) from None
     for path in arguments.input:
         require_file(path)
     check_output(arguments.output, inputs=arguments.input)

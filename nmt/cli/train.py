@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
-from nmt.config.find import available_configs, describe
+from nmt.config.find import available_configs, describe, task_of
 from nmt.errors import ConfigError, DataError, NMTError
 
 if TYPE_CHECKING:
-    from nmt.config.schema import Config
+    from nmt.config.options import Option
+    from nmt.config.schema import Config, Root, RunConfig
     from nmt.data.pairs import Reader
 
 EXAMPLES: Final = """examples:
@@ -31,23 +32,30 @@ EXAMPLES: Final = """examples:
   several corpora, of several kinds:
   python scripts/train.py --config gnmt_wmt16 --data.train '[{path: a.tsv}, {path: b.jsonl.gz, weight: 2}]'
 
+  a recogniser of handwriting: of digits, without a file; of lines, in a folder of images and transcripts or of pages;
+  of the strokes of a pen:
+  python scripts/train.py --config digits_small
+  python scripts/train.py --config lines_small --data.train DIR/train --data.validation DIR/val --data.test DIR/test
+  python scripts/train.py --config strokes_small
+
 The same command with the same --run-dir goes on where it was interrupted.
 """
 
 SECTIONS: Final = """any option of the configuration, as --section.option VALUE:
   --seed N --logger wandb|csv|tensorboard|none --name NAME
-  --data.*         corpora, languages, cleaning, batches
-  --tokenizer.*    SentencePiece: kind, vocabulary, or a model of yours
-  --model.*        layers, sizes, cell, attention, dropout
+  --data.*         corpora, batches; languages and cleaning, or augmentation of handwriting
+  --tokenizer.*    SentencePiece: kind, vocabulary, or a model of yours (translation)
+  --model.*        layers, sizes, cell, dropout; attention, or what sees images and strokes
   --train.*        how long, optimizer, schedule, validation, checkpoints, hardware
-  --search.*       beam size and penalties that validation and `translate` use
-  All of them, with values and defaults: --help-options, or --help-options model
+  --search.*       beam size and so on that validation and `translate` or `recognize` use
+  All of them, with values and defaults: --help-options, or --help-options model;
+  of one kind of run: --help-options --task recognition, or with a --config of that kind
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The options that are not the configuration's."""
-    options = Parser("train", description="Train a translation model.", add_help=False)
+    options = Parser("train", description="Train a translator, or a recogniser of handwriting.", add_help=False)
     options.usage = "train --config NAME_OR_FILE [--run-dir DIR] [--section.option VALUE ...]"
     options.add_argument("--config", metavar="NAME_OR_FILE", help="a name below, a YAML file, or a run's folder")
     options.add_argument(
@@ -76,7 +84,7 @@ def run(argv: list[str]) -> int:
         print(_help(options), end="")
         return 0
     if arguments.help_options is not None:
-        print("\n".join(_option_lines(arguments.help_options)))
+        print("\n".join(_option_lines(arguments.help_options, _possible_roots(arguments.config, overrides))))
         return 0
     _check_own_options(options, overrides)
     if arguments.config is None:
@@ -98,13 +106,23 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def check_files(config: "Config") -> None:
+def check_files(config: "RunConfig") -> None:
     """Raise DataError with a line for every file that is named and not there, ConfigError where none is named."""
+    if not config.data.train:
+        embedded = "digits:train" if config.task == "recognition" else "demo:train"
+        raise ConfigError(f"data.train: nothing to train on; give --data.train DIR/train (or {embedded})")
+    if config.task == "recognition":
+        from nmt.data.lines.sources import check_lines_files
+
+        check_lines_files(config.data)
+    else:
+        _check_pair_files(config)
+
+
+def _check_pair_files(config: "Config") -> None:
     from nmt.data.pairs import Languages
     from nmt.data.sources import open_sources
 
-    if not config.data.train:
-        raise ConfigError("data.train: nothing to train on; give --data.train DIR/train (or demo:train)")
     languages = Languages(config.data.source, config.data.target)
     problems = []
     for name in ("train", "validation", "test"):
@@ -178,24 +196,54 @@ def _check_own_options(options: argparse.ArgumentParser, overrides: list[str]) -
 def _help(options: argparse.ArgumentParser) -> str:
     found = available_configs()
     width = max(map(len, found), default=0)
-    configs = "".join(f"  {name:<{width}}  {describe(path)}\n" for name, path in found.items())
-    return f"{options.format_help()}\nconfigurations:\n{configs}\n{SECTIONS}\n{EXAMPLES}"
+    groups: dict[str, str] = {}
+    for name, path in found.items():
+        task = task_of(path)
+        groups[task] = groups.get(task, "") + f"  {name:<{width}}  {describe(path)}\n"
+    configs = "\n".join(f"configurations, {task}:\n{lines}" for task, lines in sorted(groups.items(), reverse=True))
+    return f"{options.format_help()}\n{configs}\n{SECTIONS}\n{EXAMPLES}"
 
 
-def _option_lines(section: str) -> Iterator[str]:
-    """Every option with its kind, default and description, of one section or of all."""
+def _possible_roots(config: str | None, overrides: list[str]) -> "list[Root]":
+    """The schema of the kind of run that is asked for; where none is, of all kinds."""
+    from nmt.config.load import asked_task, load_config, parse_overrides
+    from nmt.config.schema import ROOTS, root_of
+
+    if config is not None:
+        return [type(load_config(config, overrides))]
+    asked = asked_task(parse_overrides(overrides))
+    try:
+        return [*ROOTS.values()] if asked is None else [root_of(asked)]
+    except ConfigError as error:
+        raise ConfigError(f"--task: {error}") from None
+
+
+def _option_lines(section: str, roots: "list[Root]") -> Iterator[str]:
+    """Every option with its kind, default and description, of one section or of all; what kinds share stands once."""
     from nmt.config.options import nearest, options
 
     width = min(120, shutil.get_terminal_size().columns)
-    known = {key: option for key, option in options().items() if not section or f"{key}.".startswith(f"{section}.")}
-    if not known:
-        near = nearest(section)
+    seen: set[tuple[str, str]] = set()
+    for root in roots:
+        chosen = [option for key, option in options(root).items() if not section or f"{key}.".startswith(f"{section}.")]
+        described = {(option.key, _description(option)) for option in chosen}
+        if len(roots) > 1 and described - seen:
+            shared = ", beside what is the same" if described & seen else ""
+            yield f"# {root.model_fields['task'].default} runs{shared}"
+        for option in chosen:
+            text = _description(option)
+            if (option.key, text) not in seen:
+                yield f"--{option.key}"
+                yield from textwrap.wrap(text, width - 6, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        seen |= described
+    if not seen:
+        near = next(filter(None, (nearest(section, root) for root in roots)), None)
         raise ConfigError(f"--help-options {section}: no such section" + (f"; did you mean {near}?" if near else ""))
-    for option in known.values():
-        default = option.default if isinstance(option.default, str) else json.dumps(option.default)
-        text = "; ".join(filter(None, (option.description, f"{option.kind}; default {default}")))
-        yield f"--{option.key}"
-        yield from textwrap.wrap(text, width - 6, initial_indent=" " * 6, subsequent_indent=" " * 6)
+
+
+def _description(option: "Option") -> str:
+    default = option.default if isinstance(option.default, str) else json.dumps(option.default)
+    return "; ".join(filter(None, (option.description, f"{option.kind}; default {default}")))
 
 
 main = guarded(run)

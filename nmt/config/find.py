@@ -1,6 +1,7 @@
 """Where configurations live: a path, or a name in the first folder of three that has it. Needs the stdlib only."""
 
 import difflib
+import re
 from pathlib import Path
 
 from nmt.errors import ConfigError
@@ -36,6 +37,16 @@ def describe(path: Path) -> str:
     except OSError:
         return ""
     return first.lstrip("# ") if first.startswith("#") else ""
+
+
+def task_of(path: Path) -> str:
+    """The word that a file gives as its `task`; that of translators where it gives none, or cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^task:\s*['\"]?(\w+)", text, flags=re.MULTILINE)
+    return found[1] if found else "translation"
 
 
 def find_config(name_or_path: str | Path) -> Path:

@@ -7,7 +7,7 @@ path may hold `: ` or ` #`. All problems are reported at once, a line each.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from nmt.config.document import Document, Key, Value, plain_value, read_document, write_document
 from nmt.config.find import find_config
-from nmt.config.options import Option, may_be_null, options, section, takes_corpora, takes_flag, takes_text
+from nmt.config.options import Option, item_of, may_be_null, options, section, takes_corpora, takes_flag, takes_text
 from nmt.config.problems import COMMAND_LINE, explain, unknown_option
-from nmt.config.schema import Config
+from nmt.config.schema import Root, RunConfig, root_of
+from nmt.config.values import Frozen
 from nmt.errors import ConfigError
 
 
@@ -28,10 +29,11 @@ class Override(NamedTuple):
     value: str | None
 
 
-def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The configuration `configs/NAME.yaml`, or of a YAML file or a run's folder, with overrides.
 
-    A file without a `name` is named after itself. Raises ConfigError with one line for each problem.
+    Its `task` says of which kind; a file without one is a translator's, and one without a `name` is named after itself.
+    Raises ConfigError with one line for each problem.
     """
     path = find_config(name_or_path)
     document = _read(path)
@@ -40,23 +42,32 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Conf
         raise ConfigError(f"{path}: must hold options such as `seed: 1`, not {type(values).__name__}")
     if re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
         values.setdefault("name", path.stem)
-    _respell(values, document)
     places = {key: f"{path}:{line}" for key, line in document.lines.items()}
     places[()] = str(path)
-    problems = _apply(values, places, parse_overrides(overrides))
+    given = parse_overrides(overrides)
+    root = _root(values, places, given)
+    _respell(values, (), root, document.spellings)
+    problems = _apply(values, places, given, root)
     try:
-        config = Config.model_validate(values)
+        config = root.model_validate(values)
     except ValidationError as error:
-        problems += explain(error, places)
+        problems += explain(error, places, root)
     if problems:
         lines = list(dict.fromkeys(problems))
         raise ConfigError("\n  ".join([f"{len(lines)} problems:", *lines] if len(lines) > 1 else lines))
     return config
 
 
-def dump_yaml(config: Config, *, only_differences: bool = False) -> str:
+def dump_yaml(config: RunConfig, *, only_differences: bool = False) -> str:
     """YAML that `load_config` reads as the same configuration; without the defaults if `only_differences`."""
-    return write_document(config.model_dump(mode="json", exclude_defaults=only_differences))
+    values = config.model_dump(mode="json", exclude_defaults=only_differences)
+    return write_document({"task": config.task, **values})  # which never goes without saying
+
+
+def asked_task(overrides: Sequence[Override]) -> str | None:
+    """The last `--task WORD` among overrides, None where there is none."""
+    words = [override.value for override in overrides if override.key == "task"]
+    return words[-1] if words else None
 
 
 def parse_overrides(arguments: Iterable[str]) -> list[Override]:
@@ -88,28 +99,47 @@ def _read(path: Path) -> Document:
         raise ConfigError(f"{path}: byte {error.start + 1} is not UTF-8") from None
 
 
-def _respell(values: dict[str, Value], document: Document) -> None:
+def _root(values: dict[str, Value], places: Mapping[Key, str], overrides: Sequence[Override]) -> Root:
+    """The schema of the kind of run that the command line asks for, or else the file. Raises ConfigError for a wrong
+    word, and where the two differ: hardly an option of the file would fit."""
+    written, asked = values.get("task"), asked_task(overrides)
+    try:
+        place = f"{places.get(('task',), places[()])}: task"
+        root = root_of(written)
+        place = f"{COMMAND_LINE}: --task"
+        if asked is not None and root_of(asked) is not root and written is not None:
+            raise ConfigError(f"{places[()]} is a configuration of {written} runs; choose another --config")
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    return root if asked is None else root_of(asked)
+
+
+def _respell(value: Value, key: Key, model: type[Frozen], spellings: Mapping[Key, str]) -> None:
     """`precision: 32` in a file means the word "32", as `name: 2024` means a name."""
-    for option in options().values():
-        *sections, name = option.key.split(".")
-        holder: Any = values
-        for part in sections:
-            holder = holder.get(part) if isinstance(holder, dict) else None
-        if not isinstance(holder, dict) or not takes_text(option.field):
-            continue
-        value = holder.get(name)
-        if value is not None and not isinstance(value, (str, list, dict)):
-            holder[name] = document.spellings[(*sections, name)]
+    for name, field in model.model_fields.items() if isinstance(value, dict) else ():
+        below, place = value.get(name), (*key, name)
+        item, here = item_of(field), section(name, model)
+        if here is not None:
+            _respell(below, place, here, spellings)
+        elif item is not None:
+            for i, one in enumerate(below if isinstance(below, list) else ()):
+                _respell(one, (*place, i), item, spellings)
+            if isinstance(below, dict):
+                _respell(below, place, item, spellings)
+        elif takes_text(field) and below is not None and not isinstance(below, (str, list, dict)):
+            value[name] = spellings[place]
 
 
-def _apply(values: dict[str, Value], places: dict[Key, str], overrides: Sequence[Override]) -> list[str]:
+def _apply(
+    values: dict[str, Value], places: dict[Key, str], overrides: Sequence[Override], root: type[Frozen]
+) -> list[str]:
     """Put every override into `values`, note its place, and return what is wrong with those that cannot go there."""
-    known = options()
+    known = options(root)
     problems = []
     for key, text in overrides:
         option = known.get(key)
-        if option is None and section(key) is None:
-            problems.append(f"{COMMAND_LINE}: --{key}: {_unknown(key)}")
+        if option is None and section(key, root) is None:
+            problems.append(f"{COMMAND_LINE}: --{key}: {_unknown(key, root)}")
             continue
         if text is None and not (option is not None and takes_flag(option.field)):
             problems.append(f"{COMMAND_LINE}: --{key}: needs a value" + (f" ({option.kind})" if option else ""))
@@ -119,18 +149,24 @@ def _apply(values: dict[str, Value], places: dict[Key, str], overrides: Sequence
         except ConfigError as error:
             problems.append(f"{COMMAND_LINE}: --{key}: {str(error).removeprefix('value:')}")
             continue
-        for place, leaf in _leaves(tuple(key.split(".")), value, merge=option is None):
-            _set(values, places, place, leaf)
+        for place, leaf in _leaves(tuple(key.split(".")), value, root, merge=option is None):
+            _set(values, places, place, leaf, root)
     return problems
 
 
-def _unknown(key: str) -> str:
+def _unknown(key: str, root: type[Frozen]) -> str:
     """What to say of an override that nothing answers to."""
     head, _, name = key.rpartition(".")
-    above = options().get(head)
-    if above is not None and takes_corpora(above.field):
-        return f"goes inside the value: --{head} '[{{path: ..., {name}: ...}}]'"
-    return unknown_option(key)
+    above = options(root).get(head)
+    item = item_of(above.field) if above is not None else None
+    if item is not None and name in item.model_fields:
+        inside = ", ".join(f"{part}: ..." for part in dict.fromkeys([*_needed(item), name]))
+        return f"goes inside the value: --{head} '[{{{inside}}}]'"
+    return unknown_option(key, root)
+
+
+def _needed(model: type[Frozen]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _parse(text: str, option: Option | None) -> Value:
@@ -143,30 +179,30 @@ def _parse(text: str, option: Option | None) -> Value:
     return read_document(text, name="value").value
 
 
-def _leaves(key: Key, value: Value, *, merge: bool) -> Iterator[tuple[Key, Value]]:
+def _leaves(key: Key, value: Value, root: type[Frozen], *, merge: bool) -> Iterator[tuple[Key, Value]]:
     """`--model {hidden_size: 8, dropout: {input: 0}}` sets two options and leaves the rest of the section alone."""
     if merge:
-        value = _spelled_out(key, value)
+        value = _spelled_out(key, value, root)
     if merge and isinstance(value, dict) and value:
         for name, below in value.items():
             place = (*key, name)
-            yield from _leaves(place, below, merge=section(".".join(map(str, place))) is not None)
+            yield from _leaves(place, below, root, merge=section(".".join(map(str, place)), root) is not None)
     else:
         yield key, value
 
 
-def _spelled_out(key: Key, value: Value) -> Value:
+def _spelled_out(key: Key, value: Value, root: type[Frozen]) -> Value:
     """What `value` stands for in the place of a section: {kind: constant, start: 0.8} for a teacher forcing of 0.8."""
-    here = section(".".join(map(str, key)))
+    here = section(".".join(map(str, key)), root)
     return value if here is None else here.spelled_out(value)
 
 
-def _set(values: dict[str, Value], places: dict[Key, str], key: Key, value: Value) -> None:
+def _set(values: dict[str, Value], places: dict[Key, str], key: Key, value: Value, root: type[Frozen]) -> None:
     """Set one option. Where the file has a value above it, nothing: validation will say that it is no section."""
     holder: Any = values
     for depth, part in enumerate(key[:-1], start=1):
         if not isinstance(holder.get(part), dict):
-            above = _spelled_out(key[:depth], holder.get(part))
+            above = _spelled_out(key[:depth], holder.get(part), root)
             if above is not None and not isinstance(above, dict):
                 return
             holder[part] = above or {}

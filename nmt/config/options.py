@@ -1,4 +1,7 @@
-"""The schema as a list: every option's dotted key, kind, default and description, and the nearest one to a typo."""
+"""A schema as a list: every option's dotted key, kind, default and description, and the nearest one to a typo.
+
+`root` is the schema of a kind of run, from nmt/config/schema.py.
+"""
 
 import difflib
 import functools
@@ -9,24 +12,41 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from nmt.config.data import CorpusSource
-from nmt.config.schema import Config
+from nmt.config.lines import LineSource
 from nmt.config.values import Frozen
 
-# What other toolkits call it; a guess by spelling would lead elsewhere.
+# What other toolkits call it; a guess by spelling would lead elsewhere. The first that the kind of run has is meant.
 FAMILIAR = {
-    "batch_size": "data.batch_target_tokens",
-    "beam": "search.beam_size",
-    "dropout": "model.dropout.input",
-    "epochs": "train.max_epochs",
-    "layers": "model.encoder_layers",
-    "lr": "train.optimizer.learning_rate",
-    "src": "data.source",
-    "steps": "train.max_steps",
-    "tgt": "data.target",
-    "trg": "data.target",
-    "valid": "data.validation",
-    "vocab_size": "tokenizer.vocabulary_size",
-    "warmup": "train.schedule.warmup_steps",
+    "alpha": ("search.length_penalty", "search.language_weight"),
+    "augment": ("data.augmentation.enabled",),
+    "batch_size": ("data.batch_target_tokens", "data.batch_columns"),
+    "beam": ("search.beam_size",),
+    "beam_width": ("search.beam_size",),
+    "beta": ("search.coverage_penalty", "search.insertion_bonus"),
+    "cnn": ("model.frontend.blocks",),
+    "color": ("model.frontend.colour",),
+    "dropout": ("model.dropout.input",),
+    "epochs": ("train.max_epochs",),
+    "image_height": ("model.frontend.height",),
+    "img_height": ("model.frontend.height",),
+    "layers": ("model.encoder_layers", "model.layers"),
+    "lm": ("search.language_model",),
+    "lr": ("train.optimizer.learning_rate",),
+    "ngram": ("search.no_repeat_ngram", "search.ngram_order"),
+    "src": ("data.source",),
+    "steps": ("train.max_steps",),
+    "tgt": ("data.target",),
+    "trg": ("data.target",),
+    "valid": ("data.validation",),
+    "vocab_size": ("tokenizer.vocabulary_size",),
+    "warmup": ("train.schedule.warmup_steps",),
+}
+
+# The sections that a list of corpora holds → how else one of them can be written
+CORPORA: dict[Any, str] = {
+    CorpusSource: "a path, PREFIX of two files, demo:SPLIT, hub:ID, or a list of these",
+    LineSource: "a table, a folder of pairs, a page or a folder of them, digits:SPLIT, pendigits:SPLIT:FILE, hub:ID,"
+    " or a list of these",
 }
 
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
@@ -43,30 +63,31 @@ class Option(NamedTuple):
 
 
 @functools.cache
-def options() -> dict[str, Option]:
+def options(root: type[Frozen]) -> dict[str, Option]:
     """Every option by its dotted key, in the order of the schema."""
-    return {option.key: option for option in _options(Config, "", Config().model_dump(mode="json"))}
+    return {option.key: option for option in _options(root, "", root().model_dump(mode="json"))}
 
 
-def section(key: str) -> type[Frozen] | None:
+def section(key: str, root: type[Frozen]) -> type[Frozen] | None:
     """The part of the schema that a dotted key names ("" is all of it); None for anything but a section."""
-    found: type[Frozen] = Config
+    found = root
     for name in key.split(".") if key else ():
         field = found.model_fields.get(name)
-        below = field.annotation if field is not None else None
-        if not (isinstance(below, type) and issubclass(below, Frozen)):
+        below = _section(field) if field is not None else None
+        if below is None:
             return None
         found = below
     return found
 
 
-def nearest(key: str) -> str | None:
+def nearest(key: str, root: type[Frozen]) -> str | None:
     """The option or section that `key` was probably meant to be."""
     head, _, name = key.rpartition(".")
-    keys = [*options(), *(k for k in _section_keys(Config, ""))]
-    if name in FAMILIAR and key not in keys:
-        return FAMILIAR[name]
-    here = section(head)
+    keys = [*options(root), *_section_keys(root, "")]
+    familiar = [meant for meant in FAMILIAR.get(name, ()) if meant in keys]
+    if familiar and key not in keys:
+        return familiar[0]
+    here = section(head, root)
     siblings = list(here.model_fields) if here is not None else []
     if close := difflib.get_close_matches(name, siblings, n=1, cutoff=0.7):
         return f"{head}.{close[0]}" if head else close[0]
@@ -83,8 +104,15 @@ def takes_text(field: FieldInfo) -> bool:
 
 
 def takes_corpora(field: FieldInfo) -> bool:
-    """Whether a value of this field is a list of corpora."""
-    return get_args(field.annotation)[:1] == (CorpusSource,)
+    """Whether a value of this field is a list of corpora, which a plain word can stand for."""
+    return item_of(field) in CORPORA
+
+
+def item_of(field: FieldInfo) -> type[Frozen] | None:
+    """The section that a value of this field is a list of; None for any other field."""
+    members = get_args(field.annotation) if get_origin(field.annotation) is tuple else ()
+    item = members[0] if members[1:] == (Ellipsis,) else None
+    return item if isinstance(item, type) and issubclass(item, Frozen) else None
 
 
 def takes_flag(field: FieldInfo) -> bool:
@@ -99,16 +127,22 @@ def may_be_null(field: FieldInfo) -> bool:
 
 def _options(model: type[Frozen], prefix: str, defaults: Any) -> Iterator[Option]:
     for name, field in model.model_fields.items():
-        below = section(f"{prefix}{name}")
+        below = _section(field)
         if below is not None:
             yield from _options(below, f"{prefix}{name}.", defaults[name])
         else:
             yield Option(f"{prefix}{name}", _kind(field), defaults[name], field.description or "", field)
 
 
+def _section(field: FieldInfo) -> type[Frozen] | None:
+    """The section that stands in a field; None where a value does."""
+    below = field.annotation
+    return below if isinstance(below, type) and issubclass(below, Frozen) else None
+
+
 def _section_keys(model: type[Frozen], prefix: str) -> Iterator[str]:
-    for name in model.model_fields:
-        below = section(f"{prefix}{name}")
+    for name, field in model.model_fields.items():
+        below = _section(field)
         if below is not None:
             yield f"{prefix}{name}"
             yield from _section_keys(below, f"{prefix}{name}.")
@@ -123,8 +157,9 @@ def _near_leaf(name: str, keys: list[str]) -> str | None:
 
 def _kind(field: FieldInfo) -> str:
     """What values a field takes, in words."""
-    if takes_corpora(field):
-        return "a path, PREFIX of two files, demo:SPLIT, hub:ID, or a list of these"
+    item = item_of(field)
+    if item is not None:
+        return CORPORA.get(item, f"list of sections with {', '.join(item.model_fields)}")
     words = [_word(member) for member in _without_none(field.annotation)]
     bounds = dict.fromkeys(
         f"{sign} {getattr(limit, name):,}"

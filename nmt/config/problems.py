@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nmt.config.data import CorpusSource
 from nmt.config.document import Key
-from nmt.config.options import nearest, options, section, takes_corpora
+from nmt.config.options import item_of, nearest, options, section
+from nmt.config.schema import ROOTS
+from nmt.config.values import Frozen
 
 COMMAND_LINE = "command line"
 _BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
@@ -23,26 +24,36 @@ _KINDS = {
 }
 
 
-def explain(error: ValidationError, places: Mapping[Key, str]) -> list[str]:
-    """One line for each problem; `places` says where a key, or one above it, was set."""
-    return [_line(dict(problem), places) for problem in error.errors()]
+def explain(error: ValidationError, places: Mapping[Key, str], root: type[Frozen]) -> list[str]:
+    """One line for each problem with a `root`; `places` says where a key, or one above it, was set."""
+    return [_line(dict(problem), places, root) for problem in error.errors()]
 
 
-def unknown_option(key: str) -> str:
+def unknown_option(key: str, root: type[Frozen]) -> str:
     """What to say of a key that the schema does not have."""
     head, _, name = key.rpartition(".")
-    field = options().get(head)
-    if field is not None and not takes_corpora(field.field):
-        return f"unknown option; {head} is a value ({field.kind}), nothing stands below it"
-    if field is not None:
-        near = difflib.get_close_matches(name, CorpusSource.model_fields, n=1)
-        known = f"did you mean {near[0]}?" if near else f"a corpus has {', '.join(CorpusSource.model_fields)}"
+    field = options(root).get(head)
+    item = item_of(field.field) if field is not None else None
+    if item is not None:
+        near = difflib.get_close_matches(name, item.model_fields, n=1)
+        known = f"did you mean {near[0]}?" if near else f"one of {head} has {', '.join(item.model_fields)}"
         return f"unknown option; {known}"
-    meant = nearest(key)
+    if field is not None:
+        return f"unknown option; {head} is a value ({field.kind}), nothing stands below it"
+    owner = _owner(key)
+    if owner is not None:
+        ours = "".join(f", and this is a {task} run" for task, other in ROOTS.items() if other is root)
+        return f"unknown option; it belongs to {owner} runs{ours} (`task: {owner}` in its file makes the other)"
+    meant = nearest(key, root)
     if meant is not None:
         return f"unknown option; did you mean {meant}?"
-    here = section(head)
+    here = section(head, root)
     return "unknown option" + (f"; {head or 'a configuration'} has {', '.join(here.model_fields)}" if here else "")
+
+
+def _owner(key: str) -> str | None:
+    """The task of those runs that have this option or section."""
+    return next((task for task, root in ROOTS.items() if key in options(root) or section(key, root)), None)
 
 
 def dotted(key: Key) -> str:
@@ -51,7 +62,7 @@ def dotted(key: Key) -> str:
     return text.removeprefix(".")
 
 
-def _line(problem: dict[str, Any], places: Mapping[Key, str]) -> str:
+def _line(problem: dict[str, Any], places: Mapping[Key, str], root: type[Frozen]) -> str:
     key: Key = problem["loc"]
     place = next((places[key[:end]] for end in range(len(key), -1, -1) if key[:end] in places), "")
     if key and problem["type"] == "value_error" and _given_now(key, places):
@@ -59,7 +70,7 @@ def _line(problem: dict[str, Any], places: Mapping[Key, str]) -> str:
     name = dotted(key)
     if place == COMMAND_LINE:
         name = f"--{name}"
-    return ": ".join(filter(None, (place, name, _complaint(problem, key))))
+    return ": ".join(filter(None, (place, name, _complaint(problem, key, root))))
 
 
 def _given_now(key: Key, places: Mapping[Key, str]) -> bool:
@@ -67,24 +78,24 @@ def _given_now(key: Key, places: Mapping[Key, str]) -> bool:
     return any(place == COMMAND_LINE for below, place in places.items() if below[: len(key)] == key)
 
 
-def _complaint(problem: dict[str, Any], key: Key) -> str:
+def _complaint(problem: dict[str, Any], key: Key, root: type[Frozen]) -> str:
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     got = f"got {_shown(given)}"
     if kind == "extra_forbidden":
-        return unknown_option(".".join(part for part in key if isinstance(part, str)))
+        return unknown_option(".".join(part for part in key if isinstance(part, str)), root)
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
         return f"must be {_COMPARISONS[bound]} {context[bound]:,}, {got}"
     if kind in _KINDS:
         return f"{_KINDS[kind]}, {got}"
     if kind == "literal_error":
-        option = options().get(dotted(key))
+        option = options(root).get(dotted(key))
         choices = option.kind if option else str(context["expected"]).replace("'", "")
         words = choices.replace(" or ", ", ").split(", ")
         near = difflib.get_close_matches(str(given), words, n=1)
         return f"must be {choices}, {got}" + (f"; did you mean {near[0]}?" if near else "")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        below = section(dotted(key))
+        below = section(dotted(key), root)
         names = ", ".join(f"{dotted(key)}.{name}" for name in below.model_fields) if below else "path: ..."
         number = "a number or " if below is not None and below.spelled_out(1.0) != 1.0 else ""
         return f"is {number}a section ({names}), {got}"

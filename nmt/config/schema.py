@@ -1,17 +1,20 @@
-"""Every option of a run, once, with its one default.
+"""The kinds of run, and every option once, with its one default.
 
 A configuration is a frozen value; `model_dump(mode="json")` is the plain dictionary that travels in checkpoints.
 Lists in YAML become tuples here, so that a configuration can be compared and hashed.
 """
 
-from typing import Literal, Self
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.config.model import ModelConfig
+from nmt.config.recognition import RecognitionConfig
 from nmt.config.search import SearchConfig
-from nmt.config.training import TrainConfig
+from nmt.config.training import TranslationTrainConfig
 from nmt.config.values import Frozen, NonNegative
 from nmt.errors import ConfigError
 
@@ -19,15 +22,16 @@ LoggerKind = Literal["wandb", "csv", "tensorboard", "none"]
 
 
 class Config(Frozen):
-    """A whole run. Everything in a YAML file of `configs/` stands in one of these places."""
+    """A translator's whole run; a file that says `task: recognition` holds a RecognitionConfig instead."""
 
+    task: Literal["translation"] = "translation"
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9._-]+$")
     seed: NonNegative = Field(default=1, le=2**32 - 1)
     logger: LoggerKind = "csv"
     data: DataConfig = DataConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig(max_epochs=10)
+    train: TranslationTrainConfig = TranslationTrainConfig(max_epochs=10)
     search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
@@ -51,7 +55,36 @@ class Config(Frozen):
         return self
 
 
-def check_validation(config: Config) -> None:
+RunConfig = Config | RecognitionConfig
+Root = type[Config] | type[RecognitionConfig]
+
+# the word of `task` → the schema of such runs
+ROOTS: dict[str, Root] = {"translation": Config, "recognition": RecognitionConfig}
+
+
+def root_of(task: object) -> Root:
+    """The schema that the word of `task` stands for; without a word, translation. Raises ConfigError for another."""
+    if task is None:
+        return Config
+    if isinstance(task, str) and task in ROOTS:
+        return ROOTS[task]
+    near = difflib.get_close_matches(str(task), ROOTS, n=1)
+    raise ConfigError(f"must be {' or '.join(ROOTS)}, got {task!r}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def read_config(values: Mapping[str, Any]) -> RunConfig:
+    """A configuration of either kind from the plain dictionary that a checkpoint holds.
+
+    Raises ConfigError for an unknown `task`, and pydantic's ValidationError for everything else.
+    """
+    try:
+        root = root_of(values.get("task"))
+    except ConfigError as error:
+        raise ConfigError(f"task: {error}") from None
+    return root.model_validate(values)
+
+
+def check_validation(config: RunConfig) -> None:
     """Raise ConfigError where options wait for scores that nothing will measure.
 
     No validator, so that a checkpoint of such a run still loads.
@@ -64,4 +97,4 @@ def check_validation(config: Config) -> None:
     }
     if not config.data.validation and any(waiting.values()):
         named = ", ".join(option for option, waits in waiting.items() if waits)
-        raise ConfigError(f"{named}: needs data.validation, by whose score it decides; give --data.validation DIR/val")
+        raise ConfigError(f"{named}: needs data.validation, by whose score it decides; give --data.validation")

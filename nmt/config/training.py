@@ -1,4 +1,4 @@
-"""How a model is trained: optimiser, schedule, limits, devices."""
+"""How a model is trained: optimiser, schedule, limits, devices; and what a translator's training has beside that."""
 
 from typing import Any, Literal, Self
 
@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from nmt.config.values import Count, Frozen, NonNegative, Number, Probability
 
-Metric = Literal["bleu", "chrf", "loss"]
+# Every score that may decide; each kind of run has some of them.
+Metric = Literal["bleu", "chrf", "cer", "wer", "loss"]
 
 
 class OptimizerConfig(Frozen):
@@ -113,36 +114,36 @@ class RiskConfig(Frozen):
 
 
 class TrainConfig(Frozen):
+    """What the training of every kind of model has."""
+
     initialize_from: str | None = Field(
-        default=None, description="run folder or checkpoint: begin with its weights and tokenizer, to fine-tune it"
+        default=None,
+        description="run folder or checkpoint: begin with its weights and its tokenizer or alphabet, to fine-tune it",
     )
     max_steps: Count | None = None
     max_epochs: Count | None = None
     max_minutes: Number | None = Field(default=None, gt=0.0)
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    label_smoothing: Probability = 0.1
-    clip_norm: Number = Field(default=1.0, ge=0.0, description="of the gradient of the mean loss per token; 0 = never")
+    clip_norm: Number = Field(
+        default=1.0, ge=0.0, description="of the gradient of the mean loss per target symbol; 0 = never"
+    )
     skip_nonfinite: NonNegative = Field(
         default=10, description="steps in a row whose loss or gradient is not finite that are skipped; one more ends it"
     )
-    accumulate: Count = Field(default=1, description="batches per optimiser step, normalised by their tokens")
+    accumulate: Count = Field(default=1, description="batches per optimiser step, normalised by their target symbols")
     precision: Literal["auto", "32", "bf16"] = Field(
         default="auto", description="auto: bf16 where it is measured to be faster; 32: exact, without TF32 too"
     )
     products: Literal["auto", "torch", "onednn"] = Field(
         default="auto", description="what multiplies float32 matrices on a CPU; auto: oneDNN where measured faster"
     )
-    teacher_forcing: TeacherForcingConfig = TeacherForcingConfig()
-    risk: RiskConfig = RiskConfig()
     ema_decay: Probability = Field(default=0.0, description="exponential moving average of the weights; 0 = off")
     average_checkpoints: NonNegative = Field(
         default=0, description="average the best N checkpoints at the end; 0 = off"
     )
     validate_every_steps: Count | None = Field(default=None, description="default: once an epoch")
-    validation_sentences: Count | None = Field(default=None, description="translate only the first N; default: all")
-    validation_beam_size: Count = Field(default=1, description="beam of the translations made while training")
-    monitor: Metric = "bleu"
+    monitor: Metric = Field(default="loss", description="the score by which checkpoints are kept and training stops")
     patience: NonNegative = Field(
         default=0, description="validations without a better score before stopping; 0 = never"
     )
@@ -165,3 +166,14 @@ class TrainConfig(Frozen):
         if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:
             raise ValueError("give at least one of max_steps, max_epochs, max_minutes")
         return self
+
+
+class TranslationTrainConfig(TrainConfig):
+    """Beside what every run has: how targets are read and smoothed, and the translations that validation makes."""
+
+    label_smoothing: Probability = 0.1
+    teacher_forcing: TeacherForcingConfig = TeacherForcingConfig()
+    risk: RiskConfig = RiskConfig()
+    validation_sentences: Count | None = Field(default=None, description="translate only the first N; default: all")
+    validation_beam_size: Count = Field(default=1, description="beam of the translations made while training")
+    monitor: Literal["bleu", "chrf", "loss"] = "bleu"

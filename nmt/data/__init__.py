@@ -18,7 +18,7 @@ In use:
 
     loader = training_loader(corpora, config.data, seed=1, sampling=config.tokenizer.sampling, rank=0, world_size=1)
     loader.set_epoch(0); for batch in loader: ...          # state_dict() / load_state_dict(): exact, also mid-epoch
-    EvaluationLoader(corpora.validation, config.data, rank=0, world_size=1)        # every pair once, sorted by length
+    evaluation_loader(corpora.validation, config.data, rank=0, world_size=1)       # every pair once, sorted by length
     train_tokenizers(config.data, config.tokenizer, seed=1)                      # Tokenizers alone, for `nmt tokenizer`
 
 Nothing is imported here, so that `nmt.data.batch` costs no `datasets`.

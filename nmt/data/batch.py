@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -17,5 +17,19 @@ class TranslationBatch(NamedTuple):
     source_lengths: Int[Tensor, " B"]
     target_input: Int[Tensor, "B T"]
     target_output: Int[Tensor, "B T"]
+    target_lengths: Int[Tensor, " B"]
+    ids: Int[Tensor, " B"]
+
+
+class RecognitionBatch(NamedTuple):
+    """B lines of handwriting with their transcripts.
+
+    `inputs` are images, B C Y X (ink 1, paper 0), or pen strokes, B C 1 X (C features of X points), zero beyond
+    `lengths` columns; `targets` are ids of an alphabet without blanks, 0 beyond `target_lengths`.
+    """
+
+    inputs: Float[Tensor, "B C Y X"]
+    lengths: Int[Tensor, " B"]
+    targets: Int[Tensor, "B T"]
     target_lengths: Int[Tensor, " B"]
     ids: Int[Tensor, " B"]

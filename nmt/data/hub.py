@@ -33,7 +33,7 @@ class HubDataset(Reader):
 
     @property
     def place(self) -> str:
-        return f"hub:{self.path}" + (f"/{self.subset}" if self.subset else "") + f"[{self.split}]"
+        return place_of(self.path, self.subset, self.split)
 
     def fingerprint(self) -> str:
         identity = f"hub {self.path} {self.subset} {self.split} {self.revision} {self.columns}"
@@ -56,41 +56,56 @@ class HubDataset(Reader):
 
     @cached_property
     def _dataset(self) -> Any:
-        online = hub_answers()
-        with offline_unless(online):
-            return self._load(online)
-
-    def _load(self, online: bool) -> Any:
-        import datasets
-
-        try:
-            return datasets.load_dataset(
-                self.path, self.subset, split=self.split, revision=self.revision, streaming=self.streaming
-            )
-        except RuntimeError as error:
-            if "scripts are no longer supported" not in str(error):
-                raise
-            raise DataError(
-                f"{self.place}: is published as a Python script, which `datasets` no longer runs; try the hub's "
-                'own conversion, revision: "refs/convert/parquet", or download the corpus and give its files'
-            ) from error
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # ConnectionError and "not found" are OSErrors, an unknown split a ValueError
-            raise DataError(self._explain(error, online)) from error
-
-    def _explain(self, error: Exception, online: bool) -> str:
-        detail = " ".join(str(error).split())[:300]
-        if online:
-            return f"{self.place}: cannot be loaded from the hub: {detail}"
-        if isinstance(error, ValueError):  # found, but not this subset or split of it
-            return f"{self.place}: the hub does not answer, and the local cache has another part of it: {detail}"
-        return (
-            f"{self.place}: the hub ({_endpoint()}) does not answer and the dataset is not in the local cache "
-            f"({_cache()}); connect (HTTPS_PROXY and HF_ENDPOINT are honoured), copy that cache from a machine that "
-            "has it, or give local files instead, e.g. --data.train DIR/train for DIR/train.en and DIR/train.de"
+        return load_split(
+            self.path,
+            self.subset,
+            split=self.split,
+            revision=self.revision,
+            streaming=self.streaming,
+            instead="--data.train DIR/train for DIR/train.en and DIR/train.de",
         )
+
+
+def place_of(path: str, subset: str | None, split: str) -> str:
+    """What errors and origins call a split."""
+    return f"hub:{path}" + (f"/{subset}" if subset else "") + f"[{split}]"
+
+
+def load_split(
+    path: str, subset: str | None, *, split: str, revision: str | None, instead: str, streaming: bool = False
+) -> Any:
+    """One split as `datasets` loads it. DataError where that fails; `instead` is an example with local files."""
+    import datasets
+
+    online = hub_answers()
+    try:
+        with offline_unless(online):
+            return datasets.load_dataset(path, subset, split=split, revision=revision, streaming=streaming)
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error):
+            raise
+        raise DataError(
+            f"{place_of(path, subset, split)}: is published as a Python script, which `datasets` no longer runs; try "
+            'the hub\'s own conversion, revision: "refs/convert/parquet", or download the corpus and give its files'
+        ) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # ConnectionError and "not found" are OSErrors, an unknown split a ValueError
+        raise DataError(_explain(place_of(path, subset, split), error, online, instead)) from error
+
+
+def _explain(place: str, error: Exception, online: bool, instead: str) -> str:
+    detail = " ".join(str(error).split())[:300]
+    if online:
+        return f"{place}: cannot be loaded from the hub: {detail}"
+    if isinstance(error, ValueError):  # found, but not this subset or split of it
+        return f"{place}: the hub does not answer, and the local cache has another part of it: {detail}"
+    return (
+        f"{place}: the hub ({_endpoint()}) does not answer and the dataset is not in the local cache "
+        f"({_cache()}); connect (HTTPS_PROXY and HF_ENDPOINT are honoured), copy that cache from a machine that "
+        f"has it, or give local files instead, e.g. {instead}"
+    )
 
 
 def hub_answers() -> bool:

@@ -5,8 +5,9 @@ unless it has its own generator, and a restored run would go another way.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,13 +16,28 @@ from torch.utils.data import DataLoader, Dataset
 from nmt.config.data import DataConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
-from nmt.data.corpus import Corpus, EncodedCorpus
+from nmt.data.corpus import Corpus, EncodedCorpus, Int32, Int64
 from nmt.data.prepare import Corpora
 from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches, halve_until
 from nmt.data.stream import Gather, StreamedCorpus, StreamingLoader
 from nmt.errors import CheckpointError
 
 _log = logging.getLogger(__name__)
+
+Batch = TypeVar("Batch", bound=tuple[torch.Tensor, ...])  # a NamedTuple of tensors
+MakeBatch = Callable[[Int64, int], Batch]  # (positions in a corpus, epoch); picklable, for worker processes
+
+
+@dataclass(frozen=True)
+class TranslationBatches:
+    """Pairs of a corpus as padded tokens, cut into other pieces each epoch where `sampling` says so."""
+
+    corpus: Corpus
+    sampling: SubwordSampling | None = None
+
+    def __call__(self, positions: Int64, epoch: int) -> TranslationBatch:
+        sampling = self.sampling and self.sampling._replace(epoch=epoch)
+        return collate(self.corpus, positions, sampling=sampling)
 
 
 def training_loader(
@@ -35,7 +51,7 @@ def training_loader(
     world_size: int = 1,
     pin_memory: bool = False,
     gather: Gather | None = None,
-) -> "TrainingLoader | StreamingLoader":
+) -> "TrainingLoader[TranslationBatch] | StreamingLoader":
     """What training iterates over; `sampling` is `tokenizer.sampling`, `accumulate` divides the batches of an epoch.
 
     A stored corpus gives a `TrainingLoader`, whose length is the number of batches of every epoch on this rank; a
@@ -52,20 +68,31 @@ def training_loader(
             pin_memory=pin_memory,
             gather=gather,
         )
-    return TrainingLoader(
-        corpora.train,
+    corpus = corpora.train
+    plans = TokenBudgetSampler(
+        corpus.source_lengths,
+        corpus.target_lengths,
         BatchBudget.from_config(data),
         seed=seed,
-        sampling=SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None,
-        accumulate=accumulate,
-        rank=rank,
         world_size=world_size,
-        workers=data.workers,
-        pin_memory=pin_memory,
+        accumulate=accumulate,
+        weights=corpus.weights,
     )
+    batches = TranslationBatches(corpus, SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None)
+    return TrainingLoader(plans, batches, rank=rank, workers=data.workers, pin_memory=pin_memory)
 
 
-class TrainingLoader:
+def evaluation_loader(
+    corpus: EncodedCorpus, data: DataConfig, *, rank: int = 0, world_size: int = 1, pin_memory: bool = False
+) -> "EvaluationLoader[TranslationBatch]":
+    """Every pair of a held-out corpus once, over all ranks together, in batches sorted by length."""
+    plan = evaluation_plan(
+        corpus.source_lengths, corpus.target_lengths, BatchBudget.from_config(data), rank=rank, world_size=world_size
+    )
+    return EvaluationLoader(plan, TranslationBatches(corpus), pin_memory=pin_memory)
+
+
+class TrainingLoader(Generic[Batch]):
     """One epoch of shuffled batches at a time.
 
     Its state is (epoch, batches handed out), the same on all ranks. Lightning calls `set_epoch` on `loader.sampler`
@@ -74,37 +101,24 @@ class TrainingLoader:
 
     def __init__(
         self,
-        corpus: EncodedCorpus,
-        budget: BatchBudget,
+        plans: TokenBudgetSampler,
+        make: MakeBatch[Batch],
         *,
-        seed: int,
-        sampling: SubwordSampling | None = None,
-        accumulate: int = 1,
         rank: int = 0,
-        world_size: int = 1,
         workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
-        self.corpus = corpus
         self.rank = rank
         self.workers = workers
         self.pin_memory = pin_memory
-        self._sampling = sampling
-        self._plans = TokenBudgetSampler(
-            corpus.source_lengths,
-            corpus.target_lengths,
-            budget,
-            seed=seed,
-            world_size=world_size,
-            accumulate=accumulate,
-            weights=corpus.weights,
-        )
+        self._plans = plans
+        self._make = make
         self.epoch = 0
         self._position = 0  # batches of this epoch handed out
         self._resume_at = 0  # where the next iteration starts, after load_state_dict
 
     @property
-    def sampler(self) -> "TrainingLoader":
+    def sampler(self) -> "TrainingLoader[Batch]":
         return self
 
     def __len__(self) -> int:
@@ -116,7 +130,7 @@ class TrainingLoader:
             self.epoch = epoch
             self._position = self._resume_at = 0
 
-    def __iter__(self) -> Iterator[TranslationBatch]:
+    def __iter__(self) -> Iterator[Batch]:
         # The body runs at the first `next`, so making an iterator and not using it (Lightning does) costs no position.
         start, self._resume_at = self._resume_at, 0
         self._position = start
@@ -124,9 +138,8 @@ class TrainingLoader:
             self._position += 1  # before handing it out: a checkpoint made now has trained on it
             yield batch
 
-    def _batches(self, start: int) -> Iterator[TranslationBatch]:
-        sampling = self._sampling and self._sampling._replace(epoch=self.epoch)
-        batches = PlannedBatches(self.corpus, self._plans.plan(self.epoch), self.rank, sampling)
+    def _batches(self, start: int) -> Iterator[Batch]:
+        batches = PlannedBatches(self._make, self._plans.plan(self.epoch), self.rank, self.epoch)
         return _in_order(batches, range(start, len(self)), workers=self.workers, pin_memory=self.pin_memory)
 
     def state_dict(self) -> dict[str, Any]:
@@ -157,57 +170,54 @@ class TrainingLoader:
         self.epoch, self._position, self._resume_at = epoch, position, position
 
 
-class EvaluationLoader:
-    """Every pair of a held-out corpus once, over all ranks together, in batches sorted by length.
+def evaluation_plan(source: Int32, target: Int32, budget: BatchBudget, *, rank: int, world_size: int) -> EpochPlan:
+    """Everything of some lengths once, over all ranks together, in batches sorted by length.
 
     Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch.
     """
+    source, target = source + 1, target + 1
+    order = np.lexsort((source, target))
+    bounds = cut_batches(source[order], target[order], budget)
+    bounds = halve_until(bounds, world_size, np.random.default_rng(0))  # Lightning wants a batch for every rank
+    steps = np.arange(rank, len(bounds), world_size).reshape(-1, 1)
+    return EpochPlan(order, bounds, steps)
 
-    def __init__(
-        self,
-        corpus: EncodedCorpus,
-        data: DataConfig,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
-        pin_memory: bool = False,
-    ) -> None:
-        self.corpus = corpus
+
+class EvaluationLoader(Generic[Batch]):
+    """The batches of one plan, as often as they are asked for."""
+
+    def __init__(self, plan: EpochPlan, make: MakeBatch[Batch], *, pin_memory: bool = False) -> None:
         self.pin_memory = pin_memory
-        source, target = corpus.source_lengths + 1, corpus.target_lengths + 1
-        order = np.lexsort((source, target))
-        bounds = cut_batches(source[order], target[order], BatchBudget.from_config(data))
-        bounds = halve_until(bounds, world_size, np.random.default_rng(0))  # Lightning wants a batch for every rank
-        steps = np.arange(rank, len(bounds), world_size).reshape(-1, 1)
-        self._plan = EpochPlan(order, bounds, steps)
+        self._plan = plan
+        self._make = make
 
     def __len__(self) -> int:
         return len(self._plan.order)
 
-    def __iter__(self) -> Iterator[TranslationBatch]:
-        batches = PlannedBatches(self.corpus, self._plan, 0, None)
+    def __iter__(self) -> Iterator[Batch]:
+        batches = PlannedBatches(self._make, self._plan, 0, 0)
         return _in_order(batches, range(len(self)), workers=0, pin_memory=self.pin_memory)
 
 
-class PlannedBatches(Dataset[TranslationBatch]):
+class PlannedBatches(Dataset[Batch]):
     """The batches of a plan by step, as worker processes ask for them."""
 
-    def __init__(self, corpus: Corpus, plan: EpochPlan, rank: int, sampling: SubwordSampling | None) -> None:
-        self.corpus = corpus
+    def __init__(self, make: MakeBatch[Batch], plan: EpochPlan, rank: int, epoch: int) -> None:
+        self.make = make
         self.plan = plan
         self.rank = rank
-        self.sampling = sampling
+        self.epoch = epoch
 
-    def __getitem__(self, step: int) -> TranslationBatch:
-        return collate(self.corpus, self.plan.batch(step, self.rank), sampling=self.sampling)
+    def __getitem__(self, step: int) -> Batch:
+        return self.make(self.plan.batch(step, self.rank), self.epoch)
 
 
-def _in_order(batches: PlannedBatches, steps: range, *, workers: int, pin_memory: bool) -> Iterator[TranslationBatch]:
-    """The batches of some steps, collated here or ahead of time by worker processes."""
+def _in_order(batches: PlannedBatches[Batch], steps: range, *, workers: int, pin_memory: bool) -> Iterator[Batch]:
+    """The batches of some steps, made here or ahead of time by worker processes."""
     if workers == 0:
         for step in steps:
             batch = batches[step]
-            yield TranslationBatch(*(part.pin_memory() for part in batch)) if pin_memory else batch
+            yield type(batch)(*(part.pin_memory() for part in batch)) if pin_memory else batch
         return
     yield from DataLoader(
         batches,

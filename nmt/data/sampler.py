@@ -65,8 +65,12 @@ class TokenBudgetSampler:
         world_size: int = 1,
         accumulate: int = 1,
         weights: Float64 | None = None,
+        ascending_epochs: int = 0,
     ) -> None:
         """`*_lengths` are without special tokens; `accumulate` divides the batches of an epoch.
+
+        In the first `ascending_epochs` the batches come by length, short ones first (SortaGrad: Amodei et al. 2015,
+        arXiv 1512.02595, section 3.2), and are shuffled after that.
 
         Raises `DataError` where an epoch would hold no pair at all.
         """
@@ -77,6 +81,7 @@ class TokenBudgetSampler:
         self.seed = seed
         self.world_size = world_size
         self._accumulate = accumulate
+        self._ascending_epochs = ascending_epochs
         if not len(self._choose(0)):
             raise DataError("the training corpus has no pair to show in an epoch; raise the weights of its sources")
         self._first_cut: tuple[Int64, Int64] | None = None  # of epoch 0, which is likely to be planned next
@@ -112,7 +117,9 @@ class TokenBudgetSampler:
             bounds = bounds[np.sort(rng.permutation(len(bounds))[: self._batches])]
         bounds = halve_until(bounds, self._batches, rng)
         order = np.resize(np.arange(len(bounds)), self._batches).reshape(-1, self.world_size)
-        order = rng.permuted(order, axis=1)[rng.permutation(len(order))]
+        order = rng.permuted(order, axis=1)
+        if epoch >= self._ascending_epochs:
+            order = order[rng.permutation(len(order))]
         return EpochPlan(pairs, bounds, order)
 
     def _batches_per_epoch(self) -> int:

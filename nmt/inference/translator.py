@@ -11,6 +11,7 @@ from nmt.checkpoint import Checkpoint, read_checkpoint
 from nmt.config.search import SearchConfig
 from nmt.errors import CheckpointError, ConfigError, TranslationError
 from nmt.inference.decoding import Request, decode_batch
+from nmt.inference.device import is_out_of_memory, named_device
 from nmt.inference.guidance import UNGUIDED, Guidance
 from nmt.inference.quantize import Precision, prepare_for_inference
 from nmt.inference.splitting import split_line
@@ -66,7 +67,7 @@ class Translator:
         """
         if threads:
             torch.set_num_threads(threads)
-        place = _device(device)
+        place = named_device(device)
         names = [paths] if isinstance(paths, (str, Path)) else list(paths)
         if not names:
             raise ConfigError("no checkpoint given; name at least one")
@@ -183,7 +184,7 @@ class Translator:
         try:
             found = decode_batch(self.models, requests, options, n_best=count, attention=look)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise TranslationError(_too_large(parts, first)) from error
         translations = (self._readable(part, hypotheses) for part, hypotheses in zip(parts, found, strict=True))
@@ -235,31 +236,9 @@ def _check_companion(first: str | Path, one: Checkpoint, name: str | Path, other
         )
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """torch's CPU allocator raises a plain RuntimeError, CUDA's a class of its own."""
-    said = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in said
-
-
 def _too_large(parts: Sequence[_Part], first: int) -> str:
     longest = max(parts, key=lambda part: len(part.request.source))
     return (
         f"line {first + longest.line}: memory does not suffice for a batch of {len(parts)} sentences of up to"
         f" {len(longest.request.source):,} tokens, the longest on this line; lower --batch-tokens or --split-tokens"
     )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:0") from None
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device '{name}' is none this model runs on; use auto, cpu, cuda or cuda:0")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"device '{name}' asked for, but torch {torch.__version__} finds no CUDA device here; use cpu"
-        )
-    return device

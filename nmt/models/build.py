@@ -6,11 +6,15 @@ import torch
 from torch import nn
 
 from nmt.config.model import ModelConfig
+from nmt.config.recognition import BlockConfig, FrontendConfig, RecognitionModelConfig
 from nmt.errors import ConfigError
 from nmt.models.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention
 from nmt.models.cells import GRU, LSTM, RNN, Cell, PeepholeLSTM
 from nmt.models.decoder import AttentionDecoder
 from nmt.models.dropout import Dropout, TokenDropout
+from nmt.models.frontend import ConvolutionBlock, Frontend
+from nmt.models.normalization import ChannelNorm, MaskedBatchNorm, NoNorm
+from nmt.models.recognition import RecognitionModel
 from nmt.models.recurrent import RecurrentEncoder
 from nmt.models.translation import OutputLayer, TranslationModel
 
@@ -65,6 +69,54 @@ def build_translation(config: ModelConfig, source_vocabulary: int, target_vocabu
     )
     initialize(model, config)
     return model
+
+
+def build_recognition(config: RecognitionModelConfig, symbols: int) -> RecognitionModel:
+    """A freshly initialised recogniser of `symbols` (with the blank). Draws from torch's global generator."""
+    frontend = build_frontend(config.frontend)
+    encoder = RecurrentEncoder(
+        frontend.output_size,
+        config.hidden_size,
+        layers=config.layers,
+        make_cell=partial(CELLS[config.cell], recurrent_dropout=config.dropout.recurrent),
+        bidirectional_layers=config.layers if config.bidirectional_layers is None else config.bidirectional_layers,
+        residual_from=config.residual_from,
+        dropout=config.dropout.input,
+        variational=config.dropout.variational,
+    )
+    dropout = Dropout(config.dropout.output, variational=config.dropout.variational)
+    return RecognitionModel(frontend, encoder, symbols=symbols, dropout=dropout, shortcut=config.shortcut)
+
+
+def build_frontend(config: FrontendConfig) -> Frontend:
+    """The convolutions alone; their `frames` and `stride` need no weights."""
+    channels = config.input_channels
+    blocks = []
+    for block in config.blocks:
+        blocks.append(_block(block, channels))
+        channels = block.channels
+    height = config.height if config.kind == "image" else 1
+    return Frontend(blocks, channels=config.input_channels, height=height, columns=config.columns)
+
+
+NORMALIZATIONS: dict[str, type[MaskedBatchNorm | ChannelNorm | NoNorm]] = {
+    "batch": MaskedBatchNorm,
+    "layer": ChannelNorm,
+    "none": NoNorm,
+}
+
+
+def _block(config: BlockConfig, input_channels: int) -> ConvolutionBlock:
+    return ConvolutionBlock(
+        input_channels,
+        config.channels,
+        kernel=config.kernel,
+        stride=config.stride,
+        pool=config.pool,
+        normalization=NORMALIZATIONS[config.normalization](config.channels),
+        dropout=config.dropout,
+        residual=config.residual,
+    )
 
 
 def _attention(config: ModelConfig, memory_size: int) -> Attention:

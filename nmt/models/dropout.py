@@ -24,8 +24,7 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0.0:
             return values
         if not self.variational:
-            cheap = values.device.type == "cpu"
-            return values * byte_mask(values, self.p) if cheap else F.dropout(values, self.p)
+            return drop(values, self.p)
         noise = self.noise(values)
         return values if noise is None else values * noise
 
@@ -35,6 +34,11 @@ class Dropout(nn.Module):
             return None
         shape = (like.shape[0], 1 if self.variational else like.shape[1], like.shape[2])
         return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(1 - self.p).div_(1 - self.p)
+
+
+def drop(values: Tensor, p: float) -> Tensor:
+    """Zero every value with probability `p` and scale the rest by 1 / (1 - p)."""
+    return values * byte_mask(values, p) if values.device.type == "cpu" else F.dropout(values, p)
 
 
 def byte_mask(like: Tensor, p: float) -> Tensor:

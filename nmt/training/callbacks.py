@@ -9,13 +9,13 @@ from pytorch_lightning.callbacks import Callback
 from nmt.config.training import TrainConfig
 from nmt.training.averaging import ema_callback
 from nmt.training.checkpoints import Checkpoints, checkpoint_callbacks
-from nmt.training.curves import LearningCurves
+from nmt.training.curves import PANELS, LearningCurves
 from nmt.training.faults import BatchOnHand, NonFiniteLimit
 from nmt.training.loggers import MetricsFile
-from nmt.training.progress import ThroughputMonitor, progress_callbacks
+from nmt.training.progress import UNITS, ThroughputMonitor, progress_callbacks
 from nmt.training.random_state import RandomState
 from nmt.training.run import RunFolder
-from nmt.training.samples import SampleTranslations
+from nmt.training.samples import ValidationSamples
 from nmt.training.stopping import FinalValidation, GracefulStop, TimeLimit, early_stopping
 
 
@@ -62,10 +62,10 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
         RandomState(),
         BatchOnHand(),
         ContinueMetrics(train.log_every_steps),
-        ThroughputMonitor(train.log_every_steps),
+        ThroughputMonitor(train.log_every_steps, UNITS[run.config.task]),
         *progress_callbacks(train.log_every_steps, terminal=terminal),
-        SampleTranslations(run.samples),
-        LearningCurves(run.metrics, run.curves),
+        ValidationSamples(run.samples),
+        LearningCurves(run.metrics, run.curves, PANELS[run.config.task]),
         *_present(early_stopping(train)),
         *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
         FinalValidation(),

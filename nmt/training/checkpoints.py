@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, Checkpoint
@@ -25,8 +25,11 @@ from nmt.training.checkpoint_io import damage
 MONITORS: dict[Metric, tuple[str, str]] = {
     "bleu": ("validation/bleu", "max"),
     "chrf": ("validation/chrf", "max"),
+    "cer": ("validation/cer", "min"),
+    "wer": ("validation/wer", "min"),
     "loss": ("validation/loss", "min"),
 }
+_BEST = re.compile(rf"best-(\d{{8,}})-({'|'.join(MONITORS)})-(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)\.ckpt")
 
 
 class Kept(NamedTuple):
@@ -211,9 +214,9 @@ def _read_index(folder: Path) -> tuple[list[Kept], list[Kept]]:
     for file in (path.name for path in folder.glob("*-*.ckpt")):
         if named := re.fullmatch(r"last-(\d{8,})\.ckpt", file):
             last.append(Kept(file, int(named[1]), None))
-        elif named := re.fullmatch(r"best-(\d{8,})-(bleu|chrf|loss)-(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)\.ckpt", file):
+        elif named := _BEST.fullmatch(file):
             kept = Kept(file, int(named[1]), exact.get(file, float(named[3])))
-            sign = 1.0 if named[2] == "loss" else -1.0
+            sign = 1.0 if MONITORS[cast(Metric, named[2])][1] == "min" else -1.0
             best.append((sign * (kept.score or 0.0), -kept.step, kept))
     return [kept for *_, kept in sorted(best)], sorted(last, key=lambda kept: -kept.step)
 

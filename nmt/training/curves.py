@@ -12,6 +12,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.files import atomic_write
+from nmt.training.progress import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,13 @@ class Panel(NamedTuple):
     from_zero: bool = False
 
 
-PANELS = (
+def _speed(unit: str) -> Panel:
+    lines = ((f"train/{unit}_per_second", "of wall time"), (f"train/{unit}_per_cpu_second", "of processor time"))
+    return Panel("Speed", f"target {unit} per second", lines, from_zero=True)
+
+
+_GRADIENT = Panel("Gradient norm", "before clipping", (("train/gradient_norm", "gradient norm"),), from_zero=True)
+TRANSLATION = (
     Panel("Loss", "nats per token", (("train/loss", "training"), ("validation/loss", "validation"))),
     Panel("Perplexity", "per token", (("train/perplexity", "training"), ("validation/perplexity", "validation")), True),
     Panel(
@@ -42,22 +49,30 @@ PANELS = (
     Panel(
         "Learning rate", "", (("train/learning_rate", "learning rate"), ("train/teacher_forcing", "teacher forcing"))
     ),
-    Panel("Gradient norm", "before clipping", (("train/gradient_norm", "gradient norm"),), from_zero=True),
-    Panel(
-        "Speed",
-        "target tokens per second",
-        (("train/tokens_per_second", "of wall time"), ("train/tokens_per_cpu_second", "of processor time")),
-        from_zero=True,
-    ),
+    _GRADIENT,
+    _speed(UNITS["translation"]),
 )
+RECOGNITION = (
+    Panel(
+        "CTC loss",
+        "nats per character",
+        (("train/loss", "training"), ("validation/loss", "validation"), ("train/shortcut_loss", "shortcut, training")),
+    ),
+    Panel("Error rates", "%", (("validation/cer", "CER"), ("validation/wer", "WER")), from_zero=True),
+    Panel("Lines without a path", "lost for the loss", (("train/lost_lines", "lines"),), from_zero=True),
+    Panel("Learning rate", "", (("train/learning_rate", "learning rate"),)),
+    _GRADIENT,
+    _speed(UNITS["recognition"]),
+)
+PANELS = {"translation": TRANSLATION, "recognition": RECOGNITION}  # by the configuration's task
 COLOURS = ("#4878a8", "#d1605e", "#6a9f58")  # of the lines of a panel
 
 
 class LearningCurves(Callback):
     """Draws `picture` from `metrics` after each validation and at the end, for at most about 5 % of the time."""
 
-    def __init__(self, metrics: Path, picture: Path) -> None:
-        self._metrics, self._picture = metrics, picture
+    def __init__(self, metrics: Path, picture: Path, panels: Sequence[Panel] = TRANSLATION) -> None:
+        self._metrics, self._picture, self._panels = metrics, picture, panels
         self._not_before = 0.0
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
@@ -77,7 +92,7 @@ class LearningCurves(Callback):
     def _draw(self) -> None:
         started = time.monotonic()
         try:
-            draw_curves(self._metrics, self._picture)
+            draw_curves(self._metrics, self._picture, self._panels)
         except Exception as error:  # a picture is not worth a run
             log.warning("%s: not drawn: %s", self._picture, error)
         self._not_before = time.monotonic() + 20.0 * (time.monotonic() - started)
@@ -96,15 +111,15 @@ def read_curves(metrics: Path) -> dict[str, Curve]:
     return {name: sorted(points) for name, points in curves.items()}
 
 
-def draw_curves(metrics: Path, picture: Path) -> None:
-    """Read metrics.csv and write the PNG; panels without a point say so."""
+def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel] = TRANSLATION) -> None:
+    """Read metrics.csv and write the PNG of six panels; those without a point say so."""
     import io
 
     from matplotlib.figure import Figure  # a bare Figure draws with Agg and needs no display
 
     curves = read_curves(metrics)
     figure = Figure(figsize=(13, 7), dpi=110, layout="constrained")
-    for axes, panel in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
         _draw_panel(axes, panel, curves)
     figure.suptitle(picture.resolve().parent.name, fontsize=13)
     image = io.BytesIO()
@@ -130,7 +145,7 @@ def _draw_panel(axes: "Axes", panel: Panel, curves: dict[str, Curve]) -> None:
     if panel.logarithmic and _all_positive(drawn):
         axes.set_yscale("log")
     if panel.from_zero:
-        axes.set_ylim(bottom=0.0)
+        axes.set_ylim(bottom=0.0, top=None if any(value for points, _ in drawn for _, value in points) else 1.0)
     if len(drawn) > 1:
         axes.legend(fontsize=8, frameon=False)
 

@@ -147,15 +147,16 @@ class BatchOnHand(Callback):
 
 
 @contextlib.contextmanager
-def memory_explained(trainer: "lightning.Trainer", corpus: Lines) -> Iterator[None]:
-    """Turn running out of memory into a TrainingError that names the batch, its shape and the options to lower."""
+def memory_explained(trainer: "lightning.Trainer", describe: Callable[[Any], str]) -> Iterator[None]:
+    """Turn running out of memory into a TrainingError that says what `describe` does of a batch: its lines, its shape
+    and the options to lower; of None, between two batches, the options alone."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         batch = next((one.batch for one in trainer.callbacks if isinstance(one, BatchOnHand)), None)  # type: ignore[attr-defined]
-        raise TrainingError(_too_large(batch, corpus, step=trainer.global_step + 1, error=error)) from error
+        raise TrainingError(_too_large(batch, describe, step=trainer.global_step + 1, error=error)) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -166,17 +167,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in told)
 
 
-def _too_large(batch: Any, corpus: Lines, *, step: int, error: BaseException) -> str:
+def _too_large(batch: Any, describe: Callable[[Any], str], *, step: int, error: BaseException) -> str:
     reason = str(error).strip().split("\n")[0] or type(error).__name__
     if batch is None:
         return (
-            f"step {step}: out of memory between two batches ({reason}); lower train.validation_sentences or"
-            " search.batch_sentences where it was validating, or the size of the model; the checkpoints are intact"
+            f"step {step}: out of memory between two batches ({reason}); {describe(None)}, in a new --run-dir; the"
+            " checkpoints are intact"
         )
-    (pairs, source), target = batch.source.shape, batch.target_input.shape[1]
-    return (
-        f"step {step}: out of memory ({reason}) on the batch of {lines_of(corpus, batch.ids.tolist())}: {pairs} pairs,"
-        f" {source} source and {target} target positions each. Lower data.batch_source_tokens and"
-        " data.batch_target_tokens (and raise train.accumulate as much), data.cleaning.max_tokens for single long"
-        " lines, or the size of the model, in a new --run-dir; the checkpoints are intact"
-    )
+    return f"step {step}: out of memory ({reason}) on {describe(batch)}, in a new --run-dir; the checkpoints are intact"

@@ -2,13 +2,10 @@
 
 import contextlib
 import logging
-import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +14,27 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.strategies import DDPStrategy
 
-from nmt.config.schema import Config, check_validation
+from nmt.config.recognition import RecognitionConfig
+from nmt.config.schema import RunConfig, check_validation
 from nmt.config.training import TrainConfig
-from nmt.data.loader import EvaluationLoader, training_loader
-from nmt.data.prepare import Corpora, prepare_corpora
 from nmt.errors import ConfigError
-from nmt.models.build import build_translation
 from nmt.training.callbacks import build_callbacks
 from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
-from nmt.training.environment import environment
-from nmt.training.faults import lines_of, memory_explained
-from nmt.training.finish import average_best, evaluate_tests
-from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.faults import memory_explained
+from nmt.training.finish import average_best
 from nmt.training.levers import Levers, apply, choose_levers, limit_kernels
 from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.parts import Parts, Place
 from nmt.training.progress import speak
 from nmt.training.run import RunFolder, is_first_process
-from nmt.training.schedules import check_schedule
 from nmt.training.slurm import cluster, job_id
-from nmt.training.task import TranslationTask
 
 log = logging.getLogger(__name__)
 
 RUN_DIR_VARIABLE = "NMT_RUN_DIR"  # processes that Lightning launches find the run's folder here
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of, once its corpora are prepared."""
-
-    task: TranslationTask
-    trainer: lightning.Trainer
-    corpora: Corpora
-    loader: Any
-    validation: EvaluationLoader | None
-
-
-def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -> Path:
+def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True) -> Path:
     """Train, or go on training where `run_dir` holds a run of this configuration; returns the run's folder.
 
     Raises ConfigError, DataError or TrainingError, each with the way out; `Interrupted` after a signal.
@@ -73,12 +54,14 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
         levers = choose_levers(config, run.path, on_gpu=_on_gpu(config.train), writes=first)
         apply(levers)
         lightning.seed_everything(config.seed, workers=True, verbose=False)
-        parts = _assemble(run, levers, newest=newest, terminal=terminal)
-        device = parts.trainer.strategy.root_device
+        trainer = _trainer(run, levers, terminal=terminal)  # before the long work, for the errors in its options
+        place = Place(trainer.global_rank, trainer.world_size, on_gpu=_on_gpu(config.train))
+        parts = _assemble(config, place, newest=newest)
+        device = trainer.strategy.root_device
         _introduce(run, parts, levers, resuming_from=newest)
-        with _closed(parts.trainer, run):
-            with memory_explained(parts.trainer, parts.corpora.train):
-                parts.trainer.fit(
+        with _closed(trainer, run):
+            with memory_explained(trainer, parts.too_large):
+                trainer.fit(
                     parts.task,
                     train_dataloaders=parts.loader,
                     val_dataloaders=parts.validation,
@@ -86,62 +69,21 @@ def train(config: Config, *, run_dir: Path | None = None, resume: bool = True) -
                     weights_only=True,
                 )
             if first:
-                average_best(run, parts.task, device=device)
-                evaluate_tests(run, parts.corpora.tests, device=device)
+                if parts.evaluation is not None:
+                    average_best(run, parts.task, parts.evaluation(), device=device)
+                parts.evaluate_tests(run, device)
     return run.path
 
 
-def _assemble(run: RunFolder, levers: Levers, *, newest: Path | None, terminal: bool) -> Parts:
-    """Corpora, model, task and trainer; every process of a run does the same."""
-    config, train = run.config, run.config.train
-    begin = initial_checkpoint(config, newest)
-    tokenizers = None if begin is None else begin.tokenizers
-    on_gpu = _on_gpu(train)
-    trainer = _trainer(run, levers, terminal=terminal)  # before the long work, for the errors in its options
-    corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed, tokenizers=tokenizers)
-    rank, ranks = trainer.global_rank, trainer.world_size
-    sampling = config.tokenizer.sampling
-    loader = training_loader(
-        corpora,
-        config.data,
-        seed=config.seed,
-        sampling=sampling,
-        accumulate=train.accumulate,
-        rank=rank,
-        world_size=ranks,
-        pin_memory=on_gpu,
-        gather=_gather if ranks > 1 else None,
-    )
-    validation = None
-    if corpora.validation is not None:
-        validation = EvaluationLoader(corpora.validation, config.data, rank=rank, world_size=ranks, pin_memory=on_gpu)
-    source, target = corpora.tokenizers
-    total_steps = _total_steps(config, loader)
-    check_schedule(train.schedule, total_steps=total_steps)
-    model = build_translation(config.model, source.vocabulary_size, target.vocabulary_size)
-    if begin is not None:
-        load_weights(model, begin, name=str(newest or train.initialize_from))
-    task = TranslationTask(
-        config,
-        model,
-        corpora.tokenizers,
-        validation=corpora.validation,
-        total_steps=total_steps,
-        about={
-            "languages": [config.data.source, config.data.target],
-            "corpora": corpora.contents,
-            "environment": environment(),
-        },
-        name_pairs=partial(lines_of, corpora.train),
-    )
-    return Parts(task, trainer, corpora, loader, validation)
+def _assemble(config: RunConfig, place: Place, *, newest: Path | None) -> Parts:
+    """The parts of this kind of run; the other kind's libraries are not needed."""
+    if isinstance(config, RecognitionConfig):
+        from nmt.training.recognition import assemble_recognition
 
+        return assemble_recognition(config, place, newest=newest)
+    from nmt.training.translation import assemble_translation
 
-def _gather(mine: list[int]) -> list[list[int]]:
-    """What every rank gives: Lightning writes the first one's position in the data alone."""
-    everyone: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, mine)
-    return everyone
+    return assemble_translation(config, place, newest=newest)
 
 
 def _on_gpu(train: TrainConfig) -> bool:
@@ -210,23 +152,13 @@ def _launched_by(job: Any, train: TrainConfig) -> str:
     )
 
 
-def _total_steps(config: Config, loader: Any) -> int | None:
-    """Optimiser steps of the whole run, as far as they are known."""
-    train = config.train
-    limits = [] if train.max_steps is None else [train.max_steps]
-    if train.max_epochs is not None and not config.data.streaming:
-        limits.append(train.max_epochs * math.ceil(len(loader) / train.accumulate))
-    return min(limits, default=None)
-
-
 def _introduce(run: RunFolder, parts: Parts, levers: Levers, *, resuming_from: Path | None) -> None:
     """Say what is about to happen: data, model, number format, threads, where it goes."""
     if not is_first_process():
         return
-    parameters = sum(p.numel() for p in parts.task.model.parameters())
-    log.info("%s", parts.corpora.report)
-    vocabulary = " + ".join(str(t.vocabulary_size) for t in dict.fromkeys(parts.corpora.tokenizers))
-    log.info("model: %s parameters, vocabulary %s", f"{parameters:,}", vocabulary)
+    for line in parts.introduction:
+        log.info("%s", line)
+    log.info("model: %s parameters", f"{parts.parameters:,}")
     for line in levers.report().splitlines():
         log.info("%s", line)
     log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
@@ -241,7 +173,7 @@ def _closed(trainer: lightning.Trainer, run: RunFolder) -> Iterator[None]:
         close_loggers(trainer.loggers, run)
 
 
-def _run_path(config: Config, run_dir: Path | None) -> Path:
+def _run_path(config: RunConfig, run_dir: Path | None) -> Path:
     """The folder asked for, or `runs/<name>-<time or job>`, the same one in every process that this one launches."""
     if run_dir is None:
         launched = os.environ.get(RUN_DIR_VARIABLE)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from nmt.checkpoint import Checkpoint, check_finite, read_checkpoint
+from torch import nn
+
+from nmt.checkpoint import Checkpoint, RecognitionCheckpoint, Saved, check_finite, read_checkpoint, read_recognition
+from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import Config
 from nmt.errors import CheckpointError
-from nmt.models.translation import TranslationModel
 
 
 def initial_checkpoint(config: Config, newest: Path | None) -> Checkpoint | None:
@@ -27,7 +29,14 @@ def initial_checkpoint(config: Config, newest: Path | None) -> Checkpoint | None
     return checkpoint
 
 
-def load_weights(model: TranslationModel, checkpoint: Checkpoint, *, name: str) -> None:
+def initial_recogniser(config: RecognitionConfig, newest: Path | None) -> RecognitionCheckpoint | None:
+    """The same for a recogniser, whose alphabet goes on with its weights."""
+    if config.train.initialize_from is None:
+        return None
+    return read_recognition(newest or config.train.initialize_from)
+
+
+def load_weights(model: nn.Module, checkpoint: Saved, *, name: str) -> None:
     """Put a checkpoint's weights into a model of the same shape.
 
     Raises CheckpointError where the two differ, or where the weights are not finite.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nmt.config.schema import Config
+from nmt.config.schema import RunConfig
 from nmt.data.cache import Cache
 from nmt.errors import ConfigError
 from nmt.files import atomic_write
@@ -28,6 +28,7 @@ from nmt.training.timings import Work
 
 LEVERS_FILE = "levers.json"
 SMALLEST_MEASURED = 128  # hidden units; below, nothing that is chosen here matters
+ALPHABET = 100  # symbols of a recogniser, about; its lines say how many only when they are read
 WORTH_IT = 1.15  # times faster; less would be noise, or not worth other last bits
 WORTH_A_CORE = 1.3  # times faster by the clock with all cores than with one, which leaves the others to others
 PRIMITIVES = 64  # compiled kernels that oneDNN keeps: docs/decisions/levers.md has the measurement
@@ -67,7 +68,7 @@ class Levers:
         return "\n".join(f"{name} {choice.value} ({choice.why})" for name, choice in shown.items())
 
 
-def choose_levers(config: Config, folder: Path, *, on_gpu: bool, writes: bool = True) -> Levers:
+def choose_levers(config: RunConfig, folder: Path, *, on_gpu: bool, writes: bool = True) -> Levers:
     """The levers of a run: those asked for, else those in its folder, else measured; then written there if `writes`.
 
     Draws no random number from torch's global generator, and changes no setting of the process: `apply` does.
@@ -119,7 +120,7 @@ def limit_kernels() -> None:
 # --- one function a lever -----------------------------------------------------------------------------------------
 
 
-def _threads(config: Config, earlier: dict[str, Choice], compare: Compare | None) -> Choice:
+def _threads(config: RunConfig, earlier: dict[str, Choice], compare: Compare | None) -> Choice:
     asked, default = config.train.threads, torch.get_num_threads()
     if asked:
         return Choice(str(asked), "asked for")
@@ -137,7 +138,7 @@ def _threads(config: Config, earlier: dict[str, Choice], compare: Compare | None
     return Choice(str(default if one / many >= WORTH_A_CORE else 1), f"{default} are {one / many:.2f} × as fast as 1")
 
 
-def _products(config: Config, earlier: dict[str, Choice], compare: Compare | None) -> Choice:
+def _products(config: RunConfig, earlier: dict[str, Choice], compare: Compare | None) -> Choice:
     asked = config.train.products
     if asked == "onednn" and not linear.has_onednn():
         return Choice("torch", "onednn was asked for, but this torch has no such operator")
@@ -156,7 +157,7 @@ def _products(config: Config, earlier: dict[str, Choice], compare: Compare | Non
     return Choice("onednn" if ratio >= WORTH_IT else "torch", f"oneDNN is {ratio:.2f} × as fast as torch's")
 
 
-def _precision(config: Config, earlier: dict[str, Choice], compare: Compare | None, *, on_gpu: bool) -> Choice:
+def _precision(config: RunConfig, earlier: dict[str, Choice], compare: Compare | None, *, on_gpu: bool) -> Choice:
     asked = config.train.precision
     if asked == "bf16" and not on_gpu and not computes_bf16():
         raise ConfigError("train.precision 'bf16' asked for, but this CPU computes none; use auto or 32")
@@ -178,15 +179,15 @@ def _precision(config: Config, earlier: dict[str, Choice], compare: Compare | No
     )
 
 
-def _tf32(config: Config, *, on_gpu: bool) -> Choice:
+def _tf32(config: RunConfig, *, on_gpu: bool) -> Choice:
     if config.train.precision == "32":
         return Choice("off", "exact float32 was asked for")
     return Choice("on", "the GPU multiplies it") if on_gpu and multiplies_tf32() else Choice("off", "no GPU with TF32")
 
 
-def _compare(config: Config, machine: dict[str, str]) -> Compare:
+def _compare(config: RunConfig, machine: dict[str, str]) -> Compare:
     """Times candidates as the process is set now, or remembers how it did."""
-    cache = Cache(config.data.cache_dir)
+    cache = Cache(config.data.cache_dir if config.task == "translation" else None)
     hidden_size, vocabulary = _sizes(config)
 
     def compare(what: str, candidates: Callable[[], list[Work]]) -> list[float]:
@@ -199,8 +200,10 @@ def _compare(config: Config, machine: dict[str, str]) -> Compare:
     return compare
 
 
-def _sizes(config: Config) -> tuple[int, int]:
-    """(hidden units, words) of what is timed."""
+def _sizes(config: RunConfig) -> tuple[int, int]:
+    """(hidden units, outputs) of what is timed."""
+    if config.task == "recognition":
+        return config.model.hidden_size, ALPHABET
     return config.model.hidden_size, min(config.tokenizer.vocabulary_size, 8000)
 
 

@@ -4,11 +4,13 @@ import csv
 import io
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import Logger, WandbLogger
+import numpy as np
+from PIL import Image
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.config.schema import LoggerKind
@@ -18,11 +20,18 @@ from nmt.training.checkpoints import MONITORS
 from nmt.training.run import RunFolder, is_first_process
 
 # First columns of metrics.csv, so that the header rarely changes; whatever else is logged follows them.
-COLUMNS = (
-    *("step", "epoch", "train/loss", "train/perplexity", "train/learning_rate", "train/gradient_norm"),
-    *("train/teacher_forcing", "train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes"),
-    *("validation/loss", "validation/perplexity", "validation/bleu", "validation/chrf"),
-)
+COLUMNS = {
+    "translation": (
+        *("step", "epoch", "train/loss", "train/perplexity", "train/learning_rate", "train/gradient_norm"),
+        *("train/teacher_forcing", "train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes"),
+        *("validation/loss", "validation/perplexity", "validation/bleu", "validation/chrf"),
+    ),
+    "recognition": (
+        *("step", "epoch", "train/loss", "train/shortcut_loss", "train/lost_lines", "train/learning_rate"),
+        *("train/gradient_norm", "train/characters_per_second", "train/characters_per_cpu_second"),
+        *("train/cpu_minutes", "validation/loss", "validation/cer", "validation/wer"),
+    ),
+}
 
 
 class MetricsFile(Logger):
@@ -31,10 +40,11 @@ class MetricsFile(Logger):
     Lightning's own CSV logger begins a new folder or a new file at each start. Every row reaches the disk at once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: Sequence[str] = COLUMNS["translation"]) -> None:
+        """`columns` of a new file; one that is there keeps its own."""
         super().__init__()
         self.path = path
-        self._columns: list[str] = list(COLUMNS)
+        self._columns: list[str] = list(columns)
         if path.exists() and is_first_process():
             with path.open(encoding="utf-8", errors="replace", newline="") as stream:
                 self._columns = next(csv.reader(stream), self._columns)
@@ -92,14 +102,12 @@ class MetricsFile(Logger):
 
 def build_loggers(kind: LoggerKind, run: RunFolder) -> list[Logger]:
     """metrics.csv always, and `kind`; ConfigError naming the package where that is not installed."""
-    loggers: list[Logger] = [MetricsFile(run.metrics)]
+    loggers: list[Logger] = [MetricsFile(run.metrics, COLUMNS[run.config.task])]
     config = run.config.model_dump(mode="json")
     try:
         if kind == "wandb":
             loggers.append(_wandb_logger(run, config))
         elif kind == "tensorboard":
-            from pytorch_lightning.loggers import TensorBoardLogger
-
             loggers.append(TensorBoardLogger(save_dir=str(run.path), name="", version="tensorboard"))
     except ImportError as error:  # ModuleNotFoundError of theirs, ImportError of a broken installation
         raise ConfigError(f"logger '{kind}' is not installed: pip install {kind}; or choose --logger csv") from error
@@ -116,6 +124,19 @@ def close_loggers(loggers: list[Logger], run: RunFolder) -> None:
     best = (run.checkpoints / "best.ckpt").resolve()  # a link: to the best one, or to the average of several
     metadata = {"file": best.name, "monitor": MONITORS[run.config.train.monitor][0]}
     finish_wandb(experiment, best=best, metadata=metadata)
+
+
+def tensorboard_writer(loggers: Iterable[Logger]) -> Any | None:
+    """TensorBoard's writer among the loggers, None where there is none."""
+    return next((logger.experiment for logger in loggers if isinstance(logger, TensorBoardLogger)), None)
+
+
+def log_pictures(writer: Any, pictures: Sequence[tuple[str, bytes, str]], *, step: int) -> None:
+    """Log (name, PNG, caption) to TensorBoard, the caption as a text of the same name."""
+    for number, (name, png, caption) in enumerate(pictures, start=1):
+        image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        writer.add_image(f"{name}/{number}", image, step, dataformats="HWC")
+        writer.add_text(f"{name}/{number}", caption, step)
 
 
 def quiet_lightning() -> None:

@@ -14,28 +14,38 @@ log = logging.getLogger(__name__)
 # logged name → (what a line or the bar calls it, its format)
 SHOWN = {
     "train/loss": ("loss", "{:.3f}"),
+    "train/shortcut_loss": ("shortcut", "{:.3f}"),
+    "train/lost_lines": ("lost", "{:.0f}"),
     "train/perplexity": ("ppl", "{:.2f}"),
     "train/gleu": ("GLEU", "{:.2f}"),
     "train/teacher_forcing": ("truth", "{:.2f}"),
     "train/learning_rate": ("lr", "{:.2e}"),
     "train/gradient_norm": ("grad", "{:.2f}"),
     "train/tokens_per_second": ("tok/s", "{:,.0f}"),
+    "train/characters_per_second": ("char/s", "{:,.0f}"),
     "validation/loss": ("val loss", "{:.3f}"),
     "validation/perplexity": ("val ppl", "{:.2f}"),
     "validation/bleu": ("BLEU", "{:.2f}"),
     "validation/chrf": ("chrF", "{:.2f}"),
+    "validation/cer": ("CER", "{:.2f}"),
+    "validation/wer": ("WER", "{:.2f}"),
 }
+
+PLAIN = {"train/teacher_forcing": 1.0, "train/lost_lines": 0.0}  # not shown where they are so
+UNITS = {"translation": "tokens", "recognition": "characters"}  # what targets are made of, by the configuration's task
 
 
 class ThroughputMonitor(Callback):
-    """Logs target tokens per second of training (validation excluded), of wall and of processor time.
+    """Logs target tokens, or whatever the `unit` is, per second of training (validation excluded).
 
-    `train/tokens_per_cpu_second` counts the processor time of this process with all its threads, not of loader workers;
-    it compares runs on a busy machine. `train/cpu_minutes` is the total, validation included, over all starts.
+    `train/tokens_per_second` is of wall time; `train/tokens_per_cpu_second` counts the processor time of this process
+    with all its threads, not of loader workers; it compares runs on a busy machine. `train/cpu_minutes` is the total,
+    validation included, over all starts.
     """
 
-    def __init__(self, every_steps: int) -> None:
+    def __init__(self, every_steps: int, unit: str = "tokens") -> None:
         self._every_steps = every_steps
+        self._unit = unit
         self._tokens: torch.Tensor | int = 0  # on the batch's device: adding there does not wait for it
         self._wall = self._cpu = 0.0  # seconds since the last log, outside of validation
         self._mark = (0.0, 0.0)
@@ -86,8 +96,8 @@ class ThroughputMonitor(Callback):
         self._count_time()
         mine = torch.as_tensor(self._tokens, dtype=torch.float32, device=pl_module.device)
         tokens = float(trainer.strategy.reduce(mine.clone(), reduce_op="sum"))
-        pl_module.log("train/tokens_per_second", tokens / max(self._wall, 1e-9))
-        pl_module.log("train/tokens_per_cpu_second", float(mine) / max(self._cpu, 1e-9))
+        pl_module.log(f"train/{self._unit}_per_second", tokens / max(self._wall, 1e-9))
+        pl_module.log(f"train/{self._unit}_per_cpu_second", float(mine) / max(self._cpu, 1e-9))
         pl_module.log("train/cpu_minutes", self._cpu_seconds() / 60.0)
         self._tokens, self._wall, self._cpu = 0, 0.0, 0.0
 
@@ -155,10 +165,11 @@ def progress_callbacks(every_steps: int, *, terminal: bool) -> list[Callback]:
 
 
 def shown_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `SHOWN`; plain teacher forcing goes without saying."""
+    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `SHOWN`, less what goes without saying."""
     shown = {key: float(metrics[key]) for key in SHOWN if key in metrics}
-    if shown.get("train/teacher_forcing") == 1.0:
-        del shown["train/teacher_forcing"]
+    for key, plain in PLAIN.items():
+        if shown.get(key) == plain:
+            del shown[key]
     return {SHOWN[key][0]: SHOWN[key][1].format(value) for key, value in shown.items()}
 
 

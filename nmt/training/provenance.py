@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nmt.errors import CheckpointError
+from nmt.text.alphabet import Alphabet
 from nmt.text.tokenizer import Tokenizers
 
 HASH = 8  # digits of a hash that are shown
@@ -17,17 +18,29 @@ def check_unchanged(
     `corpora` are `Corpora.contents`; they are not compared with a checkpoint of before they were kept.
     """
     known = checkpoint["about"].get("corpora")
-    differences = [] if known is None or corpora is None else _corpora(known, corpora)
-    differences += _tokenizers(checkpoint["tokenizers"], tokenizers)
+    differences = [] if known is None or corpora is None else _corpora(known, corpora, unit="pairs")
+    _refuse([*differences, *_tokenizers(checkpoint["tokenizers"], tokenizers)], what="corpus or the tokenizer")
+
+
+def check_same_lines(checkpoint: Mapping[str, Any], *, corpora: Mapping[str, Any] | None, alphabet: Alphabet) -> None:
+    """The same for a recogniser's lines and alphabet."""
+    known = checkpoint["about"].get("corpora")
+    differences = [] if known is None or corpora is None else _corpora(known, corpora, unit="lines")
+    if tuple(checkpoint["alphabet"]) != alphabet.symbols:
+        differences.append(f"alphabet: {len(checkpoint['alphabet'])} characters there, {len(alphabet.symbols)} now")
+    _refuse(differences, what="lines or the alphabet")
+
+
+def _refuse(differences: list[str], *, what: str) -> None:
     if differences:
         raise CheckpointError(
-            "the corpus or the tokenizer differs from what this run was trained with:\n"
+            f"the {what} differs from what this run was trained with:\n"
             + "\n".join(f"  {line}" for line in differences)
             + "\ngive the old ones back, or start a new --run-dir"
         )
 
 
-def _corpora(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _corpora(old: Mapping[str, Any], new: Mapping[str, Any], *, unit: str) -> list[str]:
     lines = []
     for name in dict.fromkeys([*old, *new]):
         before, after = (side.get(name, {"files": {}, "pairs": None}) for side in (old, new))
@@ -38,7 +51,7 @@ def _corpora(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             elif was != now:
                 lines.append(f"{name}: {file} has changed: its content was {_short(was)}, and is {_short(now)}")
         if before["pairs"] != after["pairs"] and None not in (before["pairs"], after["pairs"]):
-            lines.append(f"{name}: {before['pairs']:,} pairs after preparation there, {after['pairs']:,} now")
+            lines.append(f"{name}: {before['pairs']:,} {unit} after preparation there, {after['pairs']:,} now")
     return lines
 
 

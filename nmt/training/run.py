@@ -8,7 +8,7 @@
     RUN/metrics.csv        what was measured, a row per log step or validation
     RUN/curves.png         the same as a picture
     RUN/train.log          what was said
-    RUN/samples/           translations at each validation
+    RUN/samples/           translations, or readings of lines, at each validation
     RUN/checkpoints/       see nmt/training/checkpoint_io.py
 
 A folder belongs to one configuration and, at any time, to one process.
@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from nmt.config.load import dump_yaml, load_config
-from nmt.config.schema import Config
+from nmt.config.schema import RunConfig
 from nmt.errors import ConfigError
 from nmt.files import atomic_write
 from nmt.training.environment import environment
@@ -38,6 +38,7 @@ from nmt.training.environment import environment
 MAY_CHANGE = frozenset(
     {
         *("name", "logger", "data.workers", "data.preparation_processes", "data.cache_dir"),
+        *("data.memory_megabytes", "data.leaks"),
         *("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience", "train.average_checkpoints"),
         *("train.validate_every_steps", "train.checkpoint_every_steps", "train.log_every_steps"),
         *("train.keep_last", "train.keep_best", "train.skip_nonfinite"),
@@ -52,7 +53,7 @@ class RunFolder:
     Use it as a context manager, or call `close`. The lock dies with the process that holds it, however it ends.
     """
 
-    def __init__(self, path: str | Path, config: Config, *, command: Sequence[str] | None = None) -> None:
+    def __init__(self, path: str | Path, config: RunConfig, *, command: Sequence[str] | None = None) -> None:
         """Create the folder, or go on in it.
 
         `command` is what the user typed (default: this process's arguments). ConfigError where the folder is something
@@ -76,7 +77,7 @@ class RunFolder:
             raise
 
     checkpoints = property(lambda self: self.path / "checkpoints", doc="folder of the checkpoints")
-    samples = property(lambda self: self.path / "samples", doc="folder of the sample translations")
+    samples = property(lambda self: self.path / "samples", doc="folder of what the model made of samples")
     metrics = property(lambda self: self.path / "metrics.csv", doc="file of the measurements")
     curves = property(lambda self: self.path / "curves.png", doc="picture of the measurements")
     log = property(lambda self: self.path / "train.log", doc="file of what was said")
@@ -147,8 +148,10 @@ class RunFolder:
         return f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shlex.join(self.command)}\n"
 
 
-def differing_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     """{dotted key: (old, new)} of the values that differ although they must not within a run."""
+    if old.task != new.task:  # and everything with it
+        return {"task": (old.task, new.task)}
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
     keys = [key for key in after if key not in MAY_CHANGE and before.get(key) != after[key]]
     return {key: (before.get(key), after[key]) for key in keys}
@@ -180,7 +183,7 @@ def _check_is_a_run(path: Path) -> None:
         )
 
 
-def _read_config(file: Path) -> Config:
+def _read_config(file: Path) -> RunConfig:
     try:
         return load_config(str(file))
     except ConfigError as error:

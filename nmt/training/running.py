@@ -1,41 +1,32 @@
 """Sums over batches between two reports: added up on the device, joined over ranks, and kept in a checkpoint."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
-from nmt.data.batch import TranslationBatch
-from nmt.models.losses import LossSums
+Sums = Mapping[str, Tensor]  # scalars by name; one of them is the "loss"
+
+# earlier checkpoints hold a translator's sums as a list in this order, the oldest without the last two
+EARLIER_NAMES = ("loss", "negative_log_likelihood", "tokens", "reward", "sentences")
 
 
-class Running(NamedTuple):
-    """What is reported, as sums over the real target tokens; the reward is a sum over sentences."""
+def add(earlier: Sums | None, sums: Sums) -> Sums:
+    """The sums of more batches; those of one where there were none."""
+    return sums if earlier is None else {name: earlier[name] + value for name, value in sums.items()}
 
-    loss: Tensor
-    negative_log_likelihood: Tensor
-    tokens: Tensor
-    reward: Tensor
-    sentences: Tensor
 
-    @classmethod
-    def of(cls, batch: TranslationBatch, sums: LossSums, reward: Tensor | None = None) -> Self:
-        """Of one batch."""
-        tokens, sentences = batch.target_lengths.sum(), torch.ones_like(batch.target_lengths).sum()
-        loss, likelihood = sums.loss.detach(), sums.negative_log_likelihood.detach()
-        return cls(loss, likelihood, tokens, torch.zeros_like(loss) if reward is None else reward, sentences)
+def if_finite(sums: Sums) -> Sums:
+    """Nothing where the loss is not finite, which would be the mean of all that is reported with it."""
+    finite = torch.isfinite(sums["loss"])
+    return {name: torch.where(finite, value, torch.zeros_like(value)) for name, value in sums.items()}
 
-    def plus(self, earlier: "Running | None") -> "Running":
-        return self if earlier is None else Running(*(a + b for a, b in zip(earlier, self, strict=True)))
 
-    def if_finite(self) -> "Running":
-        """Nothing where the loss is not finite, which would be the mean of all that is reported with it."""
-        finite = torch.isfinite(self.loss)
-        return Running(*(torch.where(finite, part, torch.zeros_like(part)) for part in self))
-
-    def over_ranks(self, world_size: int) -> "Running":
-        return Running(*sum_over_ranks(world_size, *(part.to(torch.float64) for part in self)))
+def over_ranks(sums: Sums, world_size: int) -> dict[str, Tensor]:
+    """The same of all ranks, in float64."""
+    together = sum_over_ranks(world_size, *(value.to(torch.float64) for value in sums.values()))
+    return dict(zip(sums, together, strict=True))
 
 
 def sum_over_ranks(world_size: int, *numbers: Tensor) -> Sequence[Tensor]:
@@ -47,11 +38,11 @@ def sum_over_ranks(world_size: int, *numbers: Tensor) -> Sequence[Tensor]:
     return together.unbind()
 
 
-def shares_of_ranks(running: Running | None, world_size: int) -> list[list[Tensor]] | None:
+def shares_of_ranks(sums: Sums | None, world_size: int) -> list[dict[str, Tensor]] | None:
     """What each rank has summed since the last report, for a checkpoint; None right after a report."""
-    if running is None:
+    if sums is None:
         return None
-    mine = [part.detach().cpu() for part in running]
+    mine = {name: value.detach().cpu() for name, value in sums.items()}
     shares: list[Any] = [mine]
     if world_size > 1:
         shares = [None] * world_size
@@ -59,16 +50,22 @@ def shares_of_ranks(running: Running | None, world_size: int) -> list[list[Tenso
     return shares
 
 
-def share_of_rank(saved: Any, *, rank: int, world_size: int) -> Running | None:
+def share_of_rank(saved: Any, *, rank: int, world_size: int) -> Sums | None:
     """This rank's part of what `shares_of_ranks` gave; with another number of ranks, the first gets the whole.
 
-    Earlier checkpoints hold the share of the first rank alone, or no rewards.
+    Earlier checkpoints hold lists instead of names, or the share of the first rank alone.
     """
     if saved is None:
         return None
-    shares = [saved] if isinstance(saved[0], Tensor) else saved
-    mine = shares[rank] if len(shares) == world_size else [torch.stack(p).sum(0) for p in zip(*shares, strict=True)]
-    if len(shares) != world_size and rank > 0:
-        mine = [torch.zeros_like(part) for part in mine]
-    missing = len(Running._fields) - len(mine)
-    return Running(*mine, *[torch.zeros_like(mine[0])] * missing)
+    shares = [_named(share) for share in ([saved] if isinstance(saved[0], Tensor) else saved)]
+    if len(shares) == world_size:
+        return shares[rank]
+    whole = {name: torch.stack([share[name] for share in shares]).sum(0) for name in shares[0]}
+    return whole if rank == 0 else {name: torch.zeros_like(value) for name, value in whole.items()}
+
+
+def _named(share: Mapping[str, Tensor] | Sequence[Tensor]) -> dict[str, Tensor]:
+    if isinstance(share, Mapping):
+        return dict(share)
+    missing = [torch.zeros_like(share[0])] * (len(EARLIER_NAMES) - len(share))
+    return dict(zip(EARLIER_NAMES, [*share, *missing], strict=True))

@@ -10,14 +10,14 @@ from nmt.data.corpus import EncodedCorpus
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores, sentence_scores
-from nmt.training.samples import Sample
+from nmt.training.translation_samples import SampleTranslation
 
 SAMPLES = 8  # sentences of the validation set whose translations are shown, with their attention
 
 
 def translation_scores(
     translator: Translator, corpus: EncodedCorpus, *, count: int | None, rank: int, world_size: int
-) -> tuple[dict[str, float], list[Sample]]:
+) -> tuple[dict[str, float], list[SampleTranslation]]:
     """BLEU and chrF++ of the first `count` sentences (None: of all), by the names they are logged by, and samples.
 
     The same calls on every rank; each gets the scores of the whole, and samples of its own share.
@@ -39,12 +39,14 @@ def validation_search(search: SearchConfig, beam_size: int) -> SearchConfig:
     return search.model_copy(update=greedy if beam_size == 1 else {"beam_size": beam_size})
 
 
-def _sample(translation: Translation, reference: str) -> Sample:
+def _sample(translation: Translation, reference: str) -> SampleTranslation:
     best = translation.hypotheses[0] if translation.hypotheses else None
     attention = None if best is None or best.attention is None else best.attention.float().numpy()
     score = sentence_scores([translation.text], [reference])[0].chrf
     pieces = () if best is None else best.pieces
-    return Sample(translation.source, reference, translation.text, score, attention, translation.source_pieces, pieces)
+    return SampleTranslation(
+        translation.source, reference, translation.text, score, attention, translation.source_pieces, pieces
+    )
 
 
 def _gather(mine: Sequence[tuple[str, str]], world_size: int) -> Sequence[tuple[str, str]]:

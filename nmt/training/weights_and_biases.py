@@ -121,16 +121,17 @@ def wandb_run(loggers: Iterable[Logger]) -> Any | None:
     return None
 
 
-def log_samples(run: Any, rows: list[list[Any]], *, images: Sequence[tuple[bytes, str]], step: int) -> None:
-    """Log sample translations as a table, and attention heat-maps, (PNG, caption) each, as images."""
+def log_samples(
+    run: Any, rows: Sequence[Mapping[str, Any]], *, images: Sequence[tuple[str, bytes, str]], step: int
+) -> None:
+    """Log samples as a table, a row each, and (name, PNG, caption) as panels of images, one a name."""
     import wandb
     from PIL import Image
 
-    table = wandb.Table(columns=["source", "reference", "hypothesis", "chrF"], data=rows)
-    logged: dict[str, Any] = {"samples": table, STEP: step}
-    if images:
-        pictures = [(Image.open(io.BytesIO(png)), caption) for png, caption in images]
-        logged["attention"] = [wandb.Image(picture, caption=caption) for picture, caption in pictures]
+    logged: dict[str, Any] = {STEP: step}
+    logged["samples"] = wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
+    for name, png, caption in images:
+        logged.setdefault(name, []).append(wandb.Image(Image.open(io.BytesIO(png)), caption=caption))
     run.log(logged)
 
 

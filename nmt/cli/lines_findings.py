@@ -1,0 +1,87 @@
+"""What an evaluation found of lines of handwriting: as text, as a table, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from nmt.cli.lines import one_line
+from nmt.data.lines.line import Recording
+from nmt.inference.recognition import Character
+from nmt.metrics.calibration import Calibration
+from nmt.metrics.confusions import Confusion
+from nmt.metrics.error_rate import Rates, character_errors
+
+SHOWN: Final = 10  # bad lines named where people read; the table, the JSON and the report name all
+
+
+class ReadLine(NamedTuple):
+    """A line and what was read; None, without a confidence, where nothing could be. `problem` is why a line is bad."""
+
+    name: str
+    writer: str
+    reference: str
+    hypothesis: str | None
+    confidence: float | None = None
+    characters: tuple[Character, ...] = ()
+    recording: Recording | None = None
+    problem: str | None = None
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Truth and reading, to be compared; what was not read is as if nothing stood there."""
+        return self.reference, self.hypothesis or ""
+
+
+class Findings(NamedTuple):
+    """All that was measured; `about` says what was measured, and how."""
+
+    about: Mapping[str, str]
+    lines: Sequence[ReadLine]
+    rates: Rates
+    confusions: Sequence[Confusion]
+    calibration: Sequence[Calibration]  # of lines and of characters, as far as anything was read
+
+
+def told(found: Findings) -> str:
+    """Rates and calibration, for people."""
+    return "\n".join([found.rates.as_text(), *(one.as_text() for one in found.calibration)])
+
+
+def told_bad(found: Findings) -> list[str]:
+    """The first bad lines, and how many there are; nothing where there is none."""
+    bad = [line.problem for line in found.lines if line.problem is not None]
+    if not bad:
+        return []
+    unread = sum(line.hypothesis is None for line in found.lines)
+    more = f"; the first {SHOWN} are named above" if len(bad) > SHOWN else ""
+    return [*bad[:SHOWN], f"{len(bad):,} of {len(found.lines):,} lines are bad, {unread:,} of them not read{more}"]
+
+
+def as_table(found: Findings) -> str:
+    """A row a line; a tab or line break inside a cell becomes a space."""
+    rows = [("line", "writer", "errors", "characters", "confidence", "truth", "read", "problem")]
+    for line in found.lines:
+        counts = character_errors(*line.pair, found.rates.measure)
+        sure = "" if line.confidence is None else f"{line.confidence:.4f}"
+        numbers = (str(counts.errors), str(counts.reference), sure)
+        rows.append((line.name, line.writer, *numbers, *line.pair, line.problem or ""))
+    return "".join("\t".join(" ".join(one_line(cell).split("\t")) for cell in row) + "\n" for row in rows)
+
+
+def as_dict(found: Findings) -> dict[str, Any]:
+    """All numbers for JSON, with every bad line and every kind of confusion."""
+    bad = [
+        {"line": line.name, "reason": line.problem, "read": line.hypothesis is not None}
+        for line in found.lines
+        if line.problem is not None
+    ]
+    confused = [
+        {**one._asdict(), "kind": one.kind, "lines": [found.lines[index].name for index in one.lines]}
+        for one in found.confusions
+    ]
+    return {
+        "about": dict(found.about),
+        **found.rates.as_dict(),
+        "calibration": [one.as_dict() for one in found.calibration],
+        "bad": bad,
+        "confusions": confused,
+    }

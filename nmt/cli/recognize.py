@@ -1,0 +1,158 @@
+"""`recognize`: as many lines out as lines in; what cannot be read is named, and the rest is done."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nmt.cli import decoding
+from nmt.cli.arguments import Parser, whole_number
+from nmt.cli.ctc_options import add_ctc_options, ctc_overrides, load_recognizer
+from nmt.cli.guard import guarded
+from nmt.cli.line_files import Listed, line_count, listed_lines
+from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
+from nmt.cli.output import check_stream_output, destination
+from nmt.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from nmt.inference.line_input import LineInput
+    from nmt.inference.recognition import Recognition
+    from nmt.inference.recognizer import Recognizer
+
+EXAMPLES: Final = """examples:
+  python scripts/recognize.py --checkpoint runs/lines line1.png line2.png
+  python scripts/recognize.py --checkpoint runs/lines scans/ --format tsv --output texts.tsv
+  python scripts/recognize.py --checkpoint runs/lines page.xml --format jsonl --beam-size 20 --language-weight 0.6
+  find scans -name "*.png" | python scripts/recognize.py --checkpoint runs/lines -
+  python scripts/recognize.py --checkpoint runs/pen strokes.jsonl
+
+A line image is a line. A page is given by its ALTO or PAGE XML, and read line by line; a folder by all the images and
+pages in it. What cannot be read is named on the standard error output and gives an empty line, {"file", "error"} in
+jsonl; the rest is done, and the exit status is 1.
+"""
+FORMATS: Final = ("text", "tsv", "jsonl")
+Answer = tuple[Listed, "Recognition | str"]
+WINDOW: Final = 64  # lines listed, read and recognised before the next are
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options of the command."""
+    options = Parser("recognize", description="Read lines of handwriting.", examples=EXAMPLES)
+    options.add_argument(
+        "lines",
+        nargs="+",
+        metavar="PATH",
+        help="images of lines, ALTO or PAGE .xml, folders, strokes .jsonl; - reads paths from standard input",
+    )
+    options.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="PATH", help="a run's folder or a checkpoint file"
+    )
+    options.add_argument("--output", default="-", metavar="FILE", help="texts (default: -, standard output)")
+    options.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="tsv: file, text, confidence; jsonl: everything (default: text, a line each)",
+    )
+    options.add_argument(
+        "--boxes",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="in jsonl: every character with its box in pixels of the source image (default: yes)",
+    )
+    add_ctc_options(options)
+    group = decoding.add_device_options(options)
+    group.add_argument(
+        "--batch-columns",
+        type=whole_number(1, 100_000_000),
+        metavar="N",
+        help="pixel columns (points of strokes) read at a time; a longer line goes alone",
+    )
+    return options
+
+
+def run(argv: list[str]) -> int:
+    """Recognise; everything that can be wrong with the arguments is said before torch is imported."""
+    arguments = parser().parse_args(argv)
+    overrides = ctc_overrides(arguments)
+    _check(arguments)
+    recognizer = load_recognizer(arguments, overrides, batch_columns=arguments.batch_columns)
+    row = _row(arguments)
+    items = listed_lines(arguments.lines)
+    wants_boxes = arguments.format == "jsonl" and arguments.boxes
+    done = failed = 0
+    with destination(arguments.output) as write:
+        if arguments.format == "tsv":
+            write(HEADER)
+        for item, found in _with_bar(_answers(recognizer, items, boxes=wants_boxes), arguments):
+            write(row(item.name, found))
+            done += 1
+            if isinstance(found, str):
+                failed += 1
+                _tell(found)
+    if failed:
+        print(f"recognize: {failed:,} of {done:,} lines could not be read", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """What can be known of files, and of options that do not go together, before anything is read."""
+    if (arguments.nbest or 1) > 1 and arguments.format != "jsonl":
+        raise ConfigError(f"--nbest {arguments.nbest} needs --format jsonl; other formats hold one text a line")
+    decoding.require_checkpoint(arguments.checkpoint)
+    files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
+    files += [*decoding.checkpoint_files(arguments.checkpoint), *map(Path, arguments.lines)]
+    check_stream_output(arguments.output, inputs=files)
+
+
+def _row(arguments: argparse.Namespace) -> Row:
+    rows: dict[str, Row] = {
+        "text": text_row,
+        "tsv": table_row,
+        "jsonl": partial(json_row, nbest=(arguments.nbest or 1) > 1, boxes=arguments.boxes),
+    }
+    return rows[arguments.format]
+
+
+def _answers(recognizer: "Recognizer", items: Iterable[Listed], *, boxes: bool) -> Iterator[Answer]:
+    """What became of every line, or why nothing did, in order."""
+    source = iter(items)
+    while window := list(islice(source, WINDOW)):
+        inputs = [_read(recognizer, item) for item in window]
+        good = [one for one in inputs if not isinstance(one, str)]
+        found = iter(recognizer.recognize(good, alignment=boxes))
+        yield from (
+            (item, one if isinstance(one, str) else next(found)) for item, one in zip(window, inputs, strict=True)
+        )
+
+
+def _with_bar(answers: Iterator[Answer], arguments: argparse.Namespace) -> Iterable[Answer]:
+    """A progress bar on a terminal, unless the texts themselves go there; its total only where it costs nothing."""
+    if not sys.stderr.isatty() or (arguments.output == "-" and sys.stdout.isatty()):
+        return answers
+    from tqdm import tqdm
+
+    return tqdm(answers, total=line_count(arguments.lines), unit=" lines", dynamic_ncols=True)
+
+
+def _tell(problem: str) -> None:
+    """On the standard error output, above the bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"recognize: {problem}", file=sys.stderr)
+
+
+def _read(recognizer: "Recognizer", item: Listed) -> "LineInput | str":
+    """A line as the model sees it, or what is wrong with it, beginning with its name."""
+    if item.line is None:
+        return item.error
+    try:
+        return recognizer.read(item.line)
+    except DataError as error:
+        return str(error) if item.name in str(error) else f"{item.name}: {error}"
+
+
+main = guarded(run)

@@ -1,0 +1,11 @@
+"""Lines of handwriting: from images, pages and pen strokes to padded batches.
+
+line.py        Line: a name, a transcript, a writer, and where its pixels or points are read from
+sources.py     read_lines: every kind of source → Line      (tables, pairs, pages, hub, stroke_rows, pendigits, digits)
+pages.py       ALTO and PAGE files cut into lines           (alto, page_xml → text_line; markup: XML without entities)
+picture.py     images: reading, cutting by polygon, scaling to the model's height
+strokes.py     pen strokes → features
+prepare.py     prepare_lines: read, check, count what is bad (report), look for what splits share (leaks)
+corpus.py      LineCorpus: prepared inputs, targets, and the bad lines with their reasons
+collate.py     lines → RecognitionBatch, varied by augmentation.py in training
+"""

@@ -1,0 +1,122 @@
+"""A configured search over the frames of one line: best path, or prefix beam with a language model and a lexicon.
+
+The confidence of a text is p(text | line), the exact sum over all paths that say it: the model's own chance that every
+character is right. Language model and lexicon decide which text is chosen, and leave its confidence alone.
+"""
+
+import logging
+import math
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nmt.config.recognition import CTCSearchConfig
+from nmt.errors import DataError
+from nmt.inference.recognition import Reading
+from nmt.search.ctc import best_path, log_likelihood
+from nmt.search.lexicon import Lexicon
+from nmt.search.prefix_beam import prefix_beam
+from nmt.text.alphabet import Alphabet
+from nmt.text.arpa import parse_arpa, read_arpa
+from nmt.text.ngram import NGram
+from nmt.text.normalize import normalize
+
+log = logging.getLogger(__name__)
+
+
+class CharacterScorer:
+    """A model of characters as the search asks it, by the ids of an alphabet."""
+
+    def __init__(self, model: NGram, alphabet: Alphabet) -> None:
+        self.model = model
+        self.alphabet = alphabet
+
+    def start(self) -> str:
+        """The state before the first symbol."""
+        return self.model.start()
+
+    def extend(self, state: str, symbol: int) -> tuple[float, str]:
+        """log p of a symbol, and the state behind it."""
+        return self.model.extend(state, self.alphabet.symbols[symbol - 1])
+
+    def finish(self, state: str) -> float:
+        """log p that the text ends here."""
+        return self.model.finish(state)
+
+
+class LineSearch:
+    """How texts are chosen, with what is read once for all lines."""
+
+    def __init__(self, config: CTCSearchConfig, alphabet: Alphabet, language_model: bytes | None) -> None:
+        """`language_model` is an ARPA file; without one that of `config.language_model` is read.
+
+        Raises DataError for a language model or a lexicon that cannot be read.
+        """
+        self.config = config
+        self.alphabet = alphabet
+        beam = config.beam_size > 1  # the best path asks nobody
+        model = _language_model(config, language_model) if beam else None
+        self.scorer = None if model is None else CharacterScorer(model, alphabet)
+        self.lexicon = read_lexicon(Path(config.lexicon), alphabet) if beam and config.lexicon else None
+
+    def readings(self, log_probs: Float[Tensor, "F V"]) -> list[Reading]:
+        """Texts of a line, best first, at least one; the frames are on the CPU."""
+        if self.config.beam_size == 1:
+            ids = best_path(log_probs[None], torch.tensor([len(log_probs)]))[0]
+            likelihood = log_likelihood(log_probs, ids)
+            return [self._reading(ids, likelihood, likelihood)]
+        found = prefix_beam(
+            log_probs,
+            beam_size=self.config.beam_size,
+            top_symbols=self.config.top_symbols,
+            nbest=self.config.nbest,
+            scorer=self.scorer,
+            language_weight=self.config.language_weight,
+            insertion_bonus=self.config.insertion_bonus,
+            lexicon=self.lexicon,
+        )
+        return [self._reading(one.ids, one.log_likelihood, one.score) for one in found]
+
+    def _reading(self, ids: Iterable[int], likelihood: float, score: float) -> Reading:
+        return Reading(self.alphabet.decode(ids), likelihood, score, min(1.0, math.exp(likelihood)))
+
+
+def _language_model(config: CTCSearchConfig, own: bytes | None) -> NGram | None:
+    if own is not None:
+        return parse_arpa(own, name="the checkpoint's language model")
+    return None if config.language_model is None else read_arpa(Path(config.language_model))
+
+
+def read_lexicon(path: Path, alphabet: Alphabet) -> Lexicon:
+    """A file of words, one a line. Between words may stand every symbol that is no letter or digit, and is in no word.
+
+    Words with characters outside the alphabet can never be read; they are left out, with a warning. DataError where the
+    file cannot be read or no word is left.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"not UTF-8 at byte {error.start}"
+        raise DataError(f"{path}: cannot read the lexicon: {reason}; give a file of words, one a line") from error
+    words = {word for line in lines if (word := normalize(line, "nfc"))}
+    known = [word for word in words if not alphabet.missing(word)]
+    if not known:
+        raise DataError(f"{path}: none of {len(words):,} words can be spelled with the alphabet of the checkpoint")
+    if spaced := [word for word in known if " " in word]:
+        raise DataError(f"{path}: {min(spaced)!r} is more than a word; give one a line")
+    if len(known) < len(words):
+        log.warning(
+            "%s: %s of %s words cannot be spelled here", path, f"{len(words) - len(known):,}", f"{len(words):,}"
+        )
+    spelling = set().union(*known)
+    between = [symbol for symbol in alphabet.symbols if symbol not in spelling and not _is_letter(symbol)]
+    return Lexicon([alphabet.encode(word) for word in sorted(known)], alphabet.encode("".join(between)))
+
+
+def _is_letter(symbol: str) -> bool:
+    """A letter, a digit, or a mark that belongs to one."""
+    return unicodedata.category(symbol)[0] in "LNM"

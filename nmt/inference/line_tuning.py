@@ -1,0 +1,49 @@
+"""A recogniser's α and β, chosen on lines with transcripts so that the fewest characters are wrong."""
+
+from collections.abc import Iterable, Sequence
+
+from nmt.config.recognition import CTCSearchConfig
+from nmt.errors import ConfigError, DataError
+from nmt.inference.ctc_tuning import Tuning, tune_language
+from nmt.inference.line_input import LineInput, LineLike
+from nmt.inference.line_search import LineSearch
+from nmt.inference.recognizer import Recognizer
+from nmt.metrics.error_rate import DEFAULT, Measure, character_errors
+
+
+def tune_search(
+    recognizer: Recognizer,
+    lines: Iterable[LineLike | LineInput],
+    references: Sequence[str],
+    *,
+    measure: Measure = DEFAULT,
+) -> tuple[CTCSearchConfig, Tuning]:
+    """The recogniser's search with the weights that read these lines best, and what was tried.
+
+    The frames of all lines are in memory at once. Raises ConfigError for a recogniser without a beam or a language
+    model, DataError where no line has anything to read.
+    """
+    search = recognizer.search
+    if search.beam_size == 1:
+        raise ConfigError("best path has no weights to tune; search with a beam, --beam-size 20")
+    weighted = search.model_copy(update={"language_weight": search.language_weight or 1.0})  # 0 would load no model
+    chooser = LineSearch(weighted, recognizer.alphabet, recognizer.language_model)
+    if chooser.scorer is None:
+        raise ConfigError("there is no language model to weigh; give one, --language-model FILE.arpa")
+    scores = recognizer.frame_scores(lines)
+    filled = [(one, text) for one, text in zip(scores, references, strict=True) if len(one)]
+    if not filled:
+        raise DataError("no line has anything to read, so there is nothing to tune on")
+
+    def errors(line: int, ids: tuple[int, ...]) -> float:
+        return float(character_errors(filled[line][1], recognizer.alphabet.decode(ids), measure).errors)
+
+    tuning = tune_language(
+        [one for one, _ in filled],
+        errors,
+        scorer=chooser.scorer,
+        beam_size=search.beam_size,
+        top_symbols=search.top_symbols,
+        lexicon=chooser.lexicon,
+    )
+    return search.model_copy(update=tuning.weights._asdict()), tuning

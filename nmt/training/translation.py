@@ -1,0 +1,121 @@
+"""A translator's run: its corpora, its model and task, and its test sets translated at the end."""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nmt.config.schema import Config
+from nmt.data.batch import TranslationBatch
+from nmt.data.corpus import EncodedCorpus
+from nmt.data.loader import evaluation_loader, training_loader
+from nmt.data.prepare import prepare_corpora
+from nmt.files import atomic_write
+from nmt.inference.translator import Translator
+from nmt.metrics.bleu import corpus_scores
+from nmt.models.build import build_translation
+from nmt.training.environment import environment
+from nmt.training.faults import Lines, lines_of
+from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.parts import Parts, Place, count_steps
+from nmt.training.run import RunFolder
+from nmt.training.schedules import check_schedule
+from nmt.training.task import TranslationTask
+
+log = logging.getLogger(__name__)
+
+
+def assemble_translation(config: Config, place: Place, *, newest: Path | None) -> Parts:
+    """Every process of a run does the same; `newest` is the checkpoint it goes on from."""
+    train = config.train
+    begin = initial_checkpoint(config, newest)
+    corpora = prepare_corpora(
+        config.data, config.tokenizer, seed=config.seed, tokenizers=None if begin is None else begin.tokenizers
+    )
+    loader: Any = training_loader(
+        corpora,
+        config.data,
+        seed=config.seed,
+        sampling=config.tokenizer.sampling,
+        accumulate=train.accumulate,
+        rank=place.rank,
+        world_size=place.ranks,
+        pin_memory=place.on_gpu,
+        gather=_gather if place.ranks > 1 else None,
+    )
+    validation, evaluation = None, None
+    if corpora.validation is not None:
+        evaluation = partial(evaluation_loader, corpora.validation, config.data)
+        validation = evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
+    batches = None if config.data.streaming else len(loader)
+    total_steps = count_steps(
+        max_steps=train.max_steps, max_epochs=train.max_epochs, batches=batches, accumulate=train.accumulate
+    )
+    check_schedule(train.schedule, total_steps=total_steps)
+    source, target = corpora.tokenizers
+    model = build_translation(config.model, source.vocabulary_size, target.vocabulary_size)
+    if begin is not None:
+        load_weights(model, begin, name=str(newest or train.initialize_from))
+    languages = [config.data.source, config.data.target]
+    task = TranslationTask(
+        config,
+        model,
+        corpora.tokenizers,
+        validation=corpora.validation,
+        total_steps=total_steps,
+        about={"languages": languages, "corpora": corpora.contents, "environment": environment()},
+        name_pairs=partial(lines_of, corpora.train),
+    )
+    vocabulary = " + ".join(str(t.vocabulary_size) for t in dict.fromkeys(corpora.tokenizers))
+    return Parts(
+        task,
+        loader,
+        validation,
+        introduction=(str(corpora.report), f"vocabulary: {vocabulary}"),
+        too_large=partial(too_large, corpora.train),
+        evaluation=evaluation,
+        evaluate_tests=partial(_evaluate_tests, corpora.tests),
+    )
+
+
+def _gather(mine: list[int]) -> list[list[int]]:
+    """What every rank gives: Lightning writes the first one's position in the data alone."""
+    everyone: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
+
+
+def too_large(corpus: Lines, batch: TranslationBatch | None) -> str:
+    """Which batch memory did not hold, and what to lower; without a batch, what to lower alone."""
+    if batch is None:
+        return (
+            "lower train.validation_sentences or search.batch_sentences where it was validating, or the size of the"
+            " model"
+        )
+    (pairs, source), target = batch.source.shape, batch.target_input.shape[1]
+    return (
+        f"the batch of {lines_of(corpus, batch.ids.tolist())}: {pairs} pairs, {source} source and {target} target"
+        " positions each. Lower data.batch_source_tokens and data.batch_target_tokens (and raise train.accumulate as"
+        " much), data.cleaning.max_tokens for single long lines, or the size of the model"
+    )
+
+
+def _evaluate_tests(tests: Mapping[str, EncodedCorpus], run: RunFolder, device: torch.device) -> None:
+    """Translate every test set with the best checkpoint and `config.search`; scores go to RUN/test."""
+    if not tests:
+        return
+    translator = Translator.from_checkpoint(run.path, device=str(device))
+    scored = {}
+    for name, corpus in tests.items():
+        pairs = [corpus.text(i) for i in range(len(corpus))]
+        translations = [t.text.replace("\n", " ") for t in translator.translate([source for source, _ in pairs])]
+        scores = corpus_scores(translations, [reference for _, reference in pairs])
+        atomic_write(run.path / "test" / f"{name}.hypotheses.txt", "".join(f"{line}\n" for line in translations))
+        scored[name] = scores.as_dict() | {"search": translator.search.model_dump(mode="json")}
+        said = f"test '{name}', {scores.sentences:,} sentences, beam {translator.search.beam_size}:\n{scores.as_text()}"
+        log.info("%s", said)
+    atomic_write(run.path / "test" / "scores.json", json.dumps(scored, indent=2) + "\n")

@@ -1,0 +1,158 @@
+"""`evaluate-lines` scores what `recognize` reads, counts bad lines as errors, and complains before it begins."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_recognizer import write_scribble, write_tiny_recognizer
+
+from nmt.cli.evaluate_lines import main
+from nmt.inference.recognizer import Recognizer
+from nmt.metrics.error_rate import error_rates
+from nmt.text.arpa import write_arpa
+from nmt.text.ngram import estimate
+
+TEXTS = ["a nest", "seas", "rain", "arena east"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, and lines of it: four good ones, then one of each kind of bad."""
+    folder = tmp_path_factory.mktemp("lines")
+    write_tiny_recognizer(folder / "model.ckpt")
+    rows = ["file\twriter\ttext"]
+    for number, text in enumerate([*TEXTS, "b<b>", "s" * 60, ""]):
+        write_scribble(folder / f"{number}.png", 80 + 7 * number, seed=number)
+        rows.append(f"{number}.png\tw{number % 2}\t{text}")
+    (folder / "broken.png").write_bytes(b"no image")
+    rows += ["broken.png\tw0\ttea", "gone.png\tw1\tarena"]
+    (folder / "lines.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "good.tsv").write_text("\n".join(rows[:5]) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, *options: str, lines: str = "lines.tsv") -> int:
+    return main(["--checkpoint", str(folder / "model.ckpt"), "--lines", str(folder / lines), *options])
+
+
+def scores(folder: Path, *options: str, lines: str = "lines.tsv") -> dict[str, dict[str, object]]:
+    assert run(folder, "--json", str(folder / "scores.json"), *options, lines=lines) == 0
+    found: dict[str, dict[str, object]] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_rates_are_those_of_the_texts_that_the_recogniser_reads(folder: Path) -> None:
+    recognizer = Recognizer.from_checkpoint(folder / "model.ckpt", device="cpu")
+    read = [one.text for one in recognizer.recognize(folder / f"{number}.png" for number in range(4))]
+    assert any(read)
+    found = scores(folder, lines="good.tsv")
+    rates = error_rates(TEXTS, read, ["w0", "w1", "w0", "w1"])
+    assert {name: found[name] for name in ("cer", "wer")} == {name: rates.as_dict()[name] for name in ("cer", "wer")}
+    assert found["bad"] == []
+
+
+def test_bad_lines_are_named_and_count_as_errors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = scores(folder, "--output", str(folder / "read.tsv"))
+    out, err = capsys.readouterr()
+    assert found["lines"] == 9 and found["right_lines"] == 0  # a line without a transcript is not right either
+    assert [(Path(one["line"]).name, one["read"]) for one in found["bad"]] == [
+        ("4.png", True),
+        ("5.png", True),
+        ("6.png", False),
+        ("broken.png", False),
+        ("gone.png", False),
+    ]
+    for said in ("not in the alphabet", "frames cannot spell 60 symbols, which need 119", "an empty transcript"):
+        assert said in err
+    assert "no such file" in err and "5 of 9 lines are bad, 3 of them not read" in err
+    assert found["cer"]["reference"] == sum(map(len, TEXTS)) + 4 + 60 + 3 + 5
+    rows = [row.split("\t") for row in (folder / "read.tsv").read_text(encoding="utf-8").splitlines()]
+    assert [row[2:4] for row in rows[-2:]] == [["3", "3"], ["5", "5"]]
+    assert sum(int(row[2]) for row in rows[1:]) == sum(
+        found["cer"][kind] for kind in ("substitutions", "deletions", "insertions")
+    )
+    assert out.startswith("CER") and "cer|micro|norm:nfc+space|case:mixed|unit:codepoint|v0.1" in out
+
+
+def test_a_report_is_written(folder: Path) -> None:
+    assert run(folder, "--report", str(folder / "report.html"), "--worst", "3") == 0
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert text.count("<article") == 3 and 'class="marks"' in text and "best path" in text
+    assert "gone.png: no such file" in text and "b&lt;b&gt;" not in text  # the fourth worst
+
+
+def test_the_measure_is_what_was_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--normalization", "nfkc", "--ignore-case", "--unit", "grapheme", "--resamples", "0")
+    assert run(folder, *options, lines="good.tsv") == 0
+    out = capsys.readouterr().out
+    assert "cer|micro|norm:nfkc+space|case:lower|unit:grapheme|v0.1" in out and "resamples" not in out
+
+
+def test_weights_are_tuned_on_the_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_arpa(estimate(TEXTS, 2), folder / "model.arpa")
+    options = ("--beam-size", "4", "--language-model", str(folder / "model.arpa"))
+    tuned = scores(folder, *options, "--tune", lines="good.tsv")
+    (weights,) = re.findall(r"(--language-weight) (\S+) (--insertion-bonus) (\S+)", capsys.readouterr().err)
+    assert (weights[1], weights[3]) != ("0.5", "0")  # what is searched with otherwise
+    same = scores(folder, *options, *weights, lines="good.tsv")
+    other = scores(folder, *options, lines="good.tsv")
+    assert tuned["cer"] == same["cer"] and tuned["cer"] != other["cer"]
+    assert "α and β tuned on these lines" in str(tuned["about"]["search"])
+
+
+def test_confidences_of_lines_and_characters_are_compared_with_what_is_right(folder: Path) -> None:
+    found = scores(folder, "--output", str(folder / "read.tsv"), lines="good.tsv")
+    lines, characters = found["calibration"]
+    rows = [row.split("\t") for row in (folder / "read.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    assert (lines["of"], lines["number"]) == ("lines", 4)
+    assert (characters["of"], characters["number"]) == ("characters", sum(len(row[6]) for row in rows))
+    right = sum(one["number"] * one["right"] for one in characters["bins"])
+    wrong = found["cer"]["substitutions"] + found["cer"]["insertions"]  # what was left out was never read
+    assert characters["number"] - wrong == pytest.approx(right) and right > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "code"),
+    [
+        (["--lines", "nowhere"], "nowhere: no such file", 1),
+        (["--checkpoint", "nowhere"], "nowhere: no such run folder or checkpoint file", 1),
+        (["--beam-size", "0"], "--beam-size 0: ", 2),
+        (["--threads", "0"], "--threads 0: must be from 1 to", 2),
+        (["--worst", "-1"], "must be from 0 to 1,000, got -1", 2),
+        (["--lexicon", "nowhere"], "nowhere: no such file", 1),
+        (["--report", "FOLDER/x", "--json", "FOLDER/x"], "--report and --json name the same file", 2),
+        (["--output", "FOLDER/lines.tsv"], "would overwrite the input", 1),
+        (["--output", "FOLDER/model.ckpt"], "would overwrite the input", 1),
+        (["--json", "FOLDER/none/x"], "does not exist; create it first", 1),
+        (["--language-weight", "1"], "of no effect on the best path; add --beam-size 20", 2),
+        (["--tune"], "best path has no weights to tune", 2),
+        (["--tune", "--beam-size", "3"], "there is no language model to weigh", 2),
+    ],
+)
+def test_complaints(
+    folder: Path, options: list[str], message: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [option.replace("FOLDER", str(folder)) for option in options]
+    before = {path: path.read_bytes() for path in (folder / "lines.tsv", folder / "model.ckpt")}
+    assert run(folder, *options) == code
+    assert message in capsys.readouterr().err
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_lines_without_any_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "none.tsv").write_text("file\ttext\n", encoding="utf-8")
+    assert run(folder, lines="none.tsv") == 1
+    assert "none.tsv" in capsys.readouterr().err
+
+
+def test_help_and_complaints_come_without_torch() -> None:
+    code = (
+        "import sys; from nmt.cli.evaluate_lines import main; "
+        "assert main(['--checkpoint', '/', '--lines', 'nowhere', '--beam-size', '4']) == 1; "
+        "assert not {'torch', 'PIL', 'datasets'} & set(sys.modules), 'heavy'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "nowhere: no such file" in done.stderr, done.stderr

@@ -1,0 +1,319 @@
+"""`recognize`: as many lines out as in, in order, whatever can and cannot be read."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_checkpoint import write_tiny_checkpoint
+from tiny_recognizer import scribble, write_scribble, write_tiny_recognizer
+
+from nmt.cli import line_files, recognize
+from nmt.cli.guard import INTERRUPTED
+from nmt.cli.line_files import line_count, listed_lines
+from nmt.cli.recognize import main
+from nmt.inference.recognizer import Recognizer
+from nmt.text.arpa import write_arpa
+from nmt.text.ngram import estimate
+
+ROOT = Path(__file__).parents[1]
+PAGE = """<?xml version="1.0"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
+  <Page imageFilename="page.png" imageWidth="400" imageHeight="200"><TextRegion id="r">
+    <Coords points="0,0 399,0 399,199 0,199"/>
+    <TextLine id="first"><Coords points="50,60 169.9,60 169.9,83.9 50,83.9"/></TextLine>
+    <TextLine id="second"><Coords points="10,100 99.9,100 99.9,123.9 10,123.9"/></TextLine>
+  </TextRegion></Page>
+</PcGts>"""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_recognizer(tmp_path_factory.mktemp("run") / "tiny.ckpt"))
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder: a.png, b/c.png, b/page.png with page.xml of two lines, d.jpg that is none, .hidden.png, notes.txt."""
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "b").mkdir()
+    write_scribble(folder / "a.png", 70)
+    write_scribble(folder / "b" / "c.png", 120)
+    page = np.full((200, 400), 235, dtype=np.uint8)
+    page[60:84, 50:170], page[100:124, 10:100] = scribble(120), scribble(90)
+    Image.fromarray(page).save(folder / "b" / "page.png")
+    (folder / "b" / "page.xml").write_text(PAGE)
+    (folder / "d.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    write_scribble(folder / ".hidden.png", 50)
+    (folder / "notes.txt").write_text("nothing to read")
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> tuple[list[str], str]:
+    """The lines written, and what was said."""
+    capsys.readouterr()
+    assert main([str(one) for one in arguments]) == code
+    captured = capsys.readouterr()
+    return captured.out.split("\n")[:-1], captured.err
+
+
+def names(folder: Path, *names: str) -> list[str]:
+    return [str(folder / name) for name in names]
+
+
+# --- what comes out
+
+
+def test_lines_come_out_in_the_order_of_the_arguments(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path
+) -> None:
+    paths = names(lines, "b/c.png", "a.png", "b/c.png")
+    expected = [found.text for found in Recognizer.from_checkpoint(checkpoint).recognize(paths)]
+    assert expected[0] == expected[2] != expected[1]
+    assert run(capsys, "--checkpoint", checkpoint, *paths) == (expected, "")
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    paths = [*names(lines, "a.png", "nowhere.png", "notes.txt", "d.jpg"), str(tmp_path), str(lines / "b/c.png")]
+    out, err = run(capsys, "--checkpoint", checkpoint, *paths, code=1)
+    good = [found.text for found in Recognizer.from_checkpoint(checkpoint).recognize(paths[::5])]
+    assert out == [good[0], "", "", "", "", good[1]]
+    told = err.splitlines()
+    assert [line.split(": ")[1] for line in told[:4]] == paths[1:5]
+    assert told[0].endswith("nowhere.png: no such file") and told[1].endswith(
+        "(PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000)"
+    )
+    assert told[4:] == ["recognize: 4 of 6 lines could not be read"]
+
+
+def test_jsonl_tells_everything(capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path) -> None:
+    paths = names(lines, "a.png", "nowhere.png")
+    options = ("--checkpoint", checkpoint, *paths, "--format", "jsonl")
+    out, _ = run(capsys, *options, "--beam-size", 5, "--nbest", 3, code=1)
+    row, broken = map(json.loads, out)
+    assert broken == {"file": paths[1], "error": f"{paths[1]}: no such file"}
+    assert list(row) == ["file", "text", "confidence", "log_likelihood", "characters", "nbest"]
+    (found,) = Recognizer.from_checkpoint(checkpoint, search={"beam_size": 5, "nbest": 3}).recognize(paths[:1])
+    assert (row["file"], row["text"]) == (paths[0], found.text)
+    assert row["confidence"] == pytest.approx(found.confidence, rel=1e-3)
+    assert row["log_likelihood"] == pytest.approx(found.log_likelihood, abs=1e-3)
+    assert [one["text"] for one in row["nbest"]] == [one.text for one in found.nbest]
+    for character, expected in zip(row["characters"], found.characters, strict=True):
+        assert character["symbol"] == expected.symbol
+        assert character["box"] == pytest.approx(expected.box, abs=0.006)
+        assert character["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+    out, _ = run(capsys, *options, "--no-boxes", code=1)
+    assert list(json.loads(out[0])) == ["file", "text", "confidence", "log_likelihood"]
+
+
+def test_a_table_has_names_and_confidences(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "a\tb\nc.png"
+    odd.write_bytes((lines / "a.png").read_bytes())
+    out, _ = run(capsys, "--checkpoint", checkpoint, lines / "a.png", lines / "d.jpg", odd, "--format", "tsv", code=1)
+    header, *rows = [line.split("\t") for line in out]
+    assert header == ["file", "text", "confidence"]
+    assert rows[0][0] == str(lines / "a.png") and rows[1] == [str(lines / "d.jpg"), "", ""]
+    assert rows[2] == [str(tmp_path / "a b c.png"), *rows[0][1:]]
+    assert 0 <= float(rows[0][2]) <= 1
+
+
+def test_a_file_is_written_whole(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "texts.txt"
+    shown, _ = run(capsys, "--checkpoint", checkpoint, lines, code=1)
+    assert run(capsys, "--checkpoint", checkpoint, lines, "--output", output, code=1)[0] == []
+    assert output.read_text().split("\n")[:-1] == shown
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
+
+
+def test_interrupted_the_lines_so_far_are_whole_and_the_old_file_stays(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "texts.txt"
+    output.write_text("old\n")
+    monkeypatch.setattr(recognize, "WINDOW", 1)
+    read = recognize._read
+
+    def interrupted(recognizer: Any, item: Any) -> Any:
+        if item.name.endswith("c.png"):
+            raise KeyboardInterrupt
+        return read(recognizer, item)
+
+    monkeypatch.setattr(recognize, "_read", interrupted)
+    paths = names(lines, "a.png", "b/c.png")
+    _, err = run(capsys, "--checkpoint", checkpoint, *paths, "--output", output, code=INTERRUPTED)
+    assert output.read_text() == "old\n" and "interrupted" in err
+    assert len((tmp_path / "texts.txt.partial").read_text().splitlines()) == 1
+
+
+# --- what goes in
+
+
+def test_a_folder_gives_its_lines_and_pages_sorted(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path
+) -> None:
+    out, err = run(capsys, "--checkpoint", checkpoint, lines, "--format", "jsonl", code=1)
+    rows = [json.loads(line) for line in out]
+    expected = names(lines, "a.png", "b/c.png", "b/page.xml#first", "b/page.xml#second", "d.jpg")
+    assert [row["file"] for row in rows] == expected
+    assert err.count("\n") == 2 and "1 of 5 lines could not be read" in err
+    assert rows[1]["text"] == rows[2]["text"]  # the same pixels, alone and on the page, …
+    for alone, cut in zip(rows[1]["characters"], rows[2]["characters"], strict=True):
+        left, _, right, _ = alone["box"]
+        assert cut["box"] == pytest.approx([left + 50, 60, right + 50, 84], abs=0.02)  # … each in its own image
+
+
+def test_windows_change_nothing(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(capsys, "--checkpoint", checkpoint, lines, code=1)
+    monkeypatch.setattr(recognize, "WINDOW", 2)
+    assert run(capsys, "--checkpoint", checkpoint, lines, "--batch-columns", 1, code=1) == whole
+
+
+def test_paths_come_from_standard_input(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, c = names(lines, "a.png", "b/c.png")
+    given = f"{c}\n\n-\r\n{lines / 'b'}\n{a}".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+    out, err = run(capsys, "--checkpoint", checkpoint, a, "-", "--format", "jsonl", "--no-boxes", code=1)
+    inside = names(lines / "b", "c.png", "page.xml#first", "page.xml#second")
+    assert [json.loads(line)["file"] for line in out] == [a, c, "./-", *inside, a]
+    assert "./-: no such file" in err
+
+
+def test_strokes_need_no_transcript(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_tiny_recognizer(tmp_path / "pen.ckpt", kind="strokes")
+    strokes = [[[0, 0, 0], [50, 80, 10], [90, 5, 20]], [[120, 10, 40], [150, 90, 60]]]
+    rows = [{"strokes": strokes}, {"text": "no strokes"}, {"strokes": [stroke[:2] for stroke in strokes], "text": "x"}]
+    (tmp_path / "pen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "{\n")
+    out, err = run(capsys, "--checkpoint", path, tmp_path / "pen.jsonl", "--format", "jsonl", code=1)
+    found = [json.loads(line) for line in out]
+    assert [row["file"] for row in found] == [f"{tmp_path / 'pen.jsonl'}:{number}" for number in (1, 2, 3, 4)]
+    assert found[0]["characters"] and found[2]["text"]
+    assert "has no strokes" in found[1]["error"] and "is not JSON" in found[3]["error"]
+    assert "2 of 4 lines could not be read" in err
+    write_scribble(tmp_path / "a.png", 40)
+    _, err = run(capsys, "--checkpoint", path, tmp_path / "a.png", code=1)
+    assert "a.png: an image, but this recogniser reads pen strokes" in err
+
+
+def test_pages_that_are_none_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.xml").write_text("<PcGts>")
+    (tmp_path / "other.xml").write_text("<html/>")
+    (tmp_path / "empty.xml").write_text(re.sub(r"<TextLine.*\n", "", PAGE))
+    (tmp_path / "empty.jsonl").write_text("\n")
+    for name in ("broken.xml", "other.xml", "empty.xml", "empty.jsonl"):
+        (one,) = listed_lines([str(tmp_path / name)])
+        assert one.line is None and one.error.startswith(str(tmp_path / name))
+
+
+def test_the_number_of_lines_is_told_where_it_is_known(lines: Path) -> None:
+    assert line_count(["a.png", "b.png"]) == 2
+    for unknown in ("-", "page.xml", "pen.JSONL", str(lines)):
+        assert line_count(["a.png", unknown]) is None
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    Path(odd).write_bytes((lines / "a.png").read_bytes())
+    out, _ = run(capsys, "--checkpoint", checkpoint, odd, "--format", "jsonl")
+    assert json.loads(out[0])["file"] == odd
+    out, _ = run(capsys, "--checkpoint", checkpoint, odd, "--format", "tsv")
+    assert out[1].startswith(f"{tmp_path}/\ufffd.png\t")
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "the following arguments are required: PATH"),
+        (["a.png", "--beam-size", "0"], 2, "--beam-size 0: "),
+        (["a.png", "--language-weight", "-1"], 2, "--language-weight -1"),
+        (["a.png", "--batch-columns", "0"], 2, "must be from 1 to"),
+        (["a.png", "--threads", "0"], 2, "--threads 0"),
+        (["a.png", "--nbest", "2"], 2, "--nbest 2 needs --format jsonl"),
+        (["a.png", "--lexicon", "nowhere.txt"], 1, "nowhere.txt: no such file"),
+        (["a.png", "--language-model", "nowhere.arpa"], 1, "nowhere.arpa: no such file"),
+        (["a.png", "--output", "no/such/folder/x"], 1, "no/such/folder does not exist"),
+        (["a.png", "--insertion-bonus", "1"], 2, "--insertion-bonus: of no effect on the best path"),
+        (["a.png", "--nbest", "3", "--format", "jsonl"], 2, "--nbest: of no effect on the best path"),
+        (["a.png", "--language-weight", "1", "--beam-size", "4"], 2, "the checkpoint holds no language model"),
+    ],
+)
+def test_bad_arguments_are_refused(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, arguments: list[str], code: int, said: str
+) -> None:
+    out, err = run(capsys, "--checkpoint", checkpoint, *arguments, code=code)
+    assert out == [] and err.startswith("error: ") and said in err
+
+
+def test_inputs_are_never_overwritten(capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path) -> None:
+    for path in (lines / "a.png", checkpoint):
+        _, err = run(capsys, "--checkpoint", checkpoint, lines / "a.png", "--output", path, code=1)
+        assert "would overwrite the input" in err
+
+
+def test_a_translator_reads_no_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_tiny_checkpoint(tmp_path / "text.ckpt")
+    _, err = run(capsys, "--checkpoint", path, "a.png", code=1)
+    assert err.startswith(f"error: {path}: a translator, where a recogniser is needed")
+
+
+def test_the_language_model_named_is_used(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    write_arpa(estimate(["tststs"] * 9, 2), tmp_path / "ts.arpa")
+    (tmp_path / "words.txt").write_text("as\ntea\n")
+    options = ("--checkpoint", checkpoint, lines / "a.png", "--beam-size", 8)
+    (plain,), _ = run(capsys, *options)
+    (spoken,), _ = run(capsys, *options, "--language-model", tmp_path / "ts.arpa", "--language-weight", 3)
+    assert spoken != plain and set(spoken) <= set("ts")
+    (words,), _ = run(capsys, *options, "--lexicon", tmp_path / "words.txt")
+    assert set(words.split()) <= {"as", "tea"} and words.strip()
+
+
+def test_arguments_and_missing_files_are_answered_before_torch(checkpoint: str) -> None:
+    code = (
+        "import sys; from nmt.cli.recognize import main\n"
+        "assert main(['--checkpoint', 'no/run', 'a.png']) == 1\n"
+        f"assert main(['--checkpoint', {checkpoint!r}, 'a.png', '--beam-size', '0']) == 2\n"
+        f"assert main(['--checkpoint', {checkpoint!r}, 'a.png', '--lexicon', 'no.txt']) == 1\n"
+        "try: main(['--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'datasets') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]" and "no/run: no such run folder" in done.stderr
+    assert "--insertion-bonus" in done.stdout and "find scans" in done.stdout
+
+
+def test_a_bar_appears_only_where_somebody_sees_it(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = names(lines, "a.png", "d.jpg")
+    assert line_files.line_count(paths) == 2
+    options = ("--checkpoint", checkpoint, *paths, "--output", tmp_path / "x.txt")
+    _, err = run(capsys, *options, code=1)
+    assert "%" not in err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert main([str(one) for one in options]) == 1
+    err = capsys.readouterr().err
+    assert "2/2" in err and "\nrecognize: 1 of 2 lines could not be read" in err
