@@ -102,7 +102,8 @@ def test_what_cannot_be_spelt_teaches_nothing_whatever_torch_makes_of_it(
     monkeypatch.setattr(F, "ctc_loss", broken)
     sums = sums_of(logits.log_softmax(-1), [6, 3], [[1, 2], [1, 1, 2]])
     sums.loss.backward()
-    assert (sums.loss.item(), sums.lost.item(), sums.characters.item()) == (pytest.approx(expected.item()), 1, 2)
+    assert sums.loss.item() == pytest.approx(expected.item())
+    assert (sums.lost.item(), sums.characters.item()) == (1, 2)
     assert logits.grad is not None and logits.grad[0].any() and not logits.grad[1].any()
     assert logits.grad.isfinite().all()
 
@@ -129,12 +130,14 @@ def test_a_label_that_is_no_symbol_is_refused(label: int) -> None:
 
 
 def test_what_pads_the_targets_does_not_matter() -> None:
-    log_probs = torch.randn(1, 5, SYMBOLS).log_softmax(-1)
-    frames, lengths = torch.tensor([5]), torch.tensor([2])
-    by_zeros, by_rubbish = (
-        ctc_sums(log_probs, frames, targets=torch.tensor([[2, 3, pad, pad]]), target_lengths=lengths) for pad in (0, 77)
-    )
-    assert by_zeros.loss.equal(by_rubbish.loss)
+    log_probs = torch.randn(1, 2, SYMBOLS).log_softmax(-1)
+    frames, lengths = torch.tensor([2]), torch.tensor([2])
+    sums = [
+        ctc_sums(log_probs, frames, targets=torch.tensor([[2, 3, pad, pad]]), target_lengths=lengths)
+        for pad in (0, 3, 77)
+    ]
+    assert sums[0] == sums[1] == sums[2]
+    assert sums[0].lost.item() == 0
 
 
 def test_a_batch_without_any_text_and_one_without_any_hope() -> None:

@@ -38,6 +38,20 @@ def test_the_best_point_is_found_and_its_errors_are_those_of_its_search(truth: W
     assert len(found.searched) <= 5 < len(by_hand)
 
 
+def test_the_weights_it_starts_from_are_searched_even_off_the_grid_so_tuning_harms_nothing() -> None:
+    """A middle of the grid that ranked best by luck was once chosen over better weights that stood in the options."""
+    language, start = ToyLanguage(7, 3), Weights(0.77, 0.33)
+    references = [first(start, line, language) for line in LINES]
+
+    def errors(line: int, ids: tuple[int, ...]) -> float:
+        return float(ids != references[line])
+
+    narrow = {"language_weights": (0.0, 3.0), "insertion_bonuses": (-3.0, 3.0)}
+    assert tune_language(LINES, errors, scorer=language, beam_size=20, **narrow).errors > 0
+    found = tune_language(LINES, errors, scorer=language, start=start, beam_size=20, **narrow)
+    assert found.weights == start and found.errors == 0.0 == found.searched[start]
+
+
 def test_equally_good_points_give_the_smallest_weights() -> None:
     found = tune_language(LINES[:2], lambda line, ids: 1.0, scorer=ToyLanguage(7, 3), beam_size=5, **GRID)
     assert found.weights == Weights(0.0, 0.0)

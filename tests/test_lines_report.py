@@ -151,6 +151,7 @@ def test_marks_stand_where_the_characters_were_read() -> None:
     pixels = Pixels(np.full((2 * TALLEST, 400), 255, np.uint8), left=100, top=50)
     text = drawing(pixels, [Character("x", Box(140, 50, 180, 60), 1.0)], name="a")
     assert "M20.0 0v5M40.0 0v5" in text and 'x="30.0"' in text  # drawn at half the size
+    assert ">&lt;<title>&lt; 0.50</title>" in drawing(pixels, [Character("<", Box(140, 50, 180, 60), 0.5)], name="a")
 
 
 @pytest.mark.parametrize(

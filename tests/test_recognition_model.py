@@ -103,26 +103,32 @@ def test_names_of_parameters_stay_as_checkpoints_have_them() -> None:
     } <= names
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ONE_LINE, FOUR_LINES = [[3, 1, 4, 4, 2]], [[1, 2, 2], [4, 3], [2, 1, 4, 4], [3]]
+
+
 @pytest.mark.parametrize(
-    "texts", [[[3, 1, 4, 1, 1, 2]], [[1, 2, 2], [4, 3], [2, 1, 4, 4], [3]]], ids=["one line", "four lines"]
+    ("kind", "texts"),
+    [("image", ONE_LINE), ("strokes", ONE_LINE), ("image", FOUR_LINES)],
+    ids=["an image", "strokes", "four images"],
 )
 def test_a_few_lines_are_learnt_by_heart(kind: str, texts: list[list[int]]) -> None:
-    model = model_of(kind, dropout={"input": 0.0, "output": 0.0}).train()
+    model = model_of(kind, layers=1, dropout={"input": 0.0, "output": 0.0}).train()
     inputs, lengths = written(kind, texts)
     targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(text) for text in texts], batch_first=True)
     target_lengths = torch.tensor([len(text) for text in texts])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(200):
-        optimizer.zero_grad()
-        scores, shortcut = model.with_shortcut(inputs, lengths)
-        assert shortcut is not None
-        losses = [
-            ctc_sums(one, scores.lengths, targets=targets, target_lengths=target_lengths).loss
-            for one in (scores.log_probs, shortcut)
-        ]
-        (losses[0] + 0.3 * losses[1]).backward()
-        optimizer.step()
-        if losses[0] < 0.02 * len(texts):
-            break
-    assert best_path(*model.eval()(inputs, lengths)) == texts
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-2)
+    for _ in range(40):
+        for _ in range(10):
+            optimizer.zero_grad()
+            scores, shortcut = model.with_shortcut(inputs, lengths)
+            assert shortcut is not None
+            losses = [
+                ctc_sums(one, scores.lengths, targets=targets, target_lengths=target_lengths).loss
+                for one in (scores.log_probs, shortcut)
+            ]
+            (losses[0] + 0.3 * losses[1]).backward()
+            optimizer.step()
+        if best_path(*model.eval()(inputs, lengths)) == texts:  # about 120 steps
+            return
+        model.train()
+    pytest.fail("400 steps were not enough")

@@ -1,5 +1,6 @@
 """The plan of an epoch: everything once, nothing over budget, the same for everyone."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -138,6 +139,24 @@ class TestWeights:
     def test_nothing_to_show_is_an_error(self) -> None:
         with pytest.raises(DataError, match="no pair to show"):
             sampler([(1, 1)], BatchBudget(9, 9, 9), weights=np.array([0.1]))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_ascending_epochs_go_from_short_to_long_and_are_shuffled_after_that(ranks: int) -> None:
+    lengths, budget = random_lengths(400), BatchBudget(200, 200, 30)
+    growing = sampler(lengths, budget, world_size=ranks, ascending_epochs=2)
+    plain = sampler(lengths, budget, world_size=ranks)
+    longest = []
+    for epoch in range(3):
+        plan = growing.plan(epoch)
+        assert sorted(batches(plan)) == sorted(batches(plain.plan(epoch)))  # the same batches, in another order
+        steps = [np.concatenate([plan.batch(step, rank) for rank in range(ranks)]) for step in range(len(plan.order))]
+        longest.append([max(lengths[index][1] for index in step) for step in steps])
+    for epoch in (0, 1):  # up to the noise of 10 % either way, and rounding
+        assert all(later * 1.1 + 1 >= earlier * 0.9 for earlier, later in itertools.pairwise(longest[epoch]))
+    assert longest[2] != sorted(longest[2])
+    assert not all(later * 1.1 + 1 >= earlier * 0.9 for earlier, later in itertools.pairwise(longest[2]))
+    assert batches(growing.plan(2)) == batches(plain.plan(2))
 
 
 def test_the_fingerprint_changes_where_a_position_means_other_pairs() -> None:

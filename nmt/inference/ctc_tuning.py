@@ -53,6 +53,7 @@ def tune_language(
     errors: Errors,
     *,
     scorer: LanguageScorer,
+    start: Weights | None = None,
     language_weights: Sequence[float] = LANGUAGE_WEIGHTS,
     insertion_bonuses: Sequence[float] = INSERTION_BONUSES,
     beam_size: int = 16,
@@ -60,14 +61,16 @@ def tune_language(
     lexicon: Lexicon | None = None,
     rounds: int = 8,
 ) -> Tuning:
-    """The best point of the grid for lines given as log-probabilities.
+    """The best point of the grid, or `start`, for lines given as log-probabilities.
 
     `errors(line, ids)` says how many errors reading a line as `ids` makes; compared is their sum over all lines,
-    as in a micro-averaged rate. At most `rounds` + 2 searches of all lines. ValueError where there are no lines or no
+    as in a micro-averaged rate. `start`, by default the grid's middle, is always searched, so that what comes out is no
+    worse. At most `rounds` + 2 searches of all lines. ValueError where there are no lines or no
     points.
     """
+    points = {Weights(*point) for point in product(language_weights, insertion_bonuses)}
     grid = sorted(
-        (Weights(*point) for point in product(language_weights, insertion_bonuses)),
+        points if start is None else points | {start},
         key=lambda weights: (weights.language_weight, abs(weights.insertion_bonus), weights.insertion_bonus),
     )
     if not grid or not lines:
@@ -88,11 +91,10 @@ def tune_language(
             )
 
     searched: dict[Weights, float] = {}
-    following: Weights | None = grid[0]
-    while following is not None and len(searched) < rounds + 2:
+    for following in dict.fromkeys((grid[0], grid[len(grid) // 2] if start is None else start)):
         searched[following] = pool.add(search(following))
-        following = grid[len(grid) // 2] if len(searched) == 1 else min(grid, key=pool.errors_at)
-        following = None if following in searched else following
+    while len(searched) < rounds + 2 and (following := min(grid, key=pool.errors_at)) not in searched:
+        searched[following] = pool.add(search(following))
     best = min(grid, key=lambda weights: searched.get(weights, float("inf")))
     return Tuning(best, searched[best], searched)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from nmt.config.recognition import CTCSearchConfig
 from nmt.errors import ConfigError, DataError
-from nmt.inference.ctc_tuning import Tuning, tune_language
+from nmt.inference.ctc_tuning import Tuning, Weights, tune_language
 from nmt.inference.line_input import LineInput, LineLike
 from nmt.inference.line_search import LineSearch
 from nmt.inference.recognizer import Recognizer
@@ -26,8 +26,7 @@ def tune_search(
     search = recognizer.search
     if search.beam_size == 1:
         raise ConfigError("best path has no weights to tune; search with a beam, --beam-size 20")
-    weighted = search.model_copy(update={"language_weight": search.language_weight or 1.0})  # 0 would load no model
-    chooser = LineSearch(weighted, recognizer.alphabet, recognizer.language_model)
+    chooser = LineSearch(search, recognizer.alphabet, recognizer.language_model)
     if chooser.scorer is None:
         raise ConfigError("there is no language model to weigh; give one, --language-model FILE.arpa")
     scores = recognizer.frame_scores(lines)
@@ -42,6 +41,7 @@ def tune_search(
         [one for one, _ in filled],
         errors,
         scorer=chooser.scorer,
+        start=Weights(search.language_weight, search.insertion_bonus),
         beam_size=search.beam_size,
         top_symbols=search.top_symbols,
         lexicon=chooser.lexicon,

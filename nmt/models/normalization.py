@@ -93,10 +93,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, maps: Float[Tensor, "B C Y X"], real: Bool[Tensor, "B X"]) -> Float[Tensor, "B C Y X"]:
         places = maps.movedim(1, -1)
-        return (
-            F.layer_norm(places, places.shape[-1:], self.weight, self.bias, EPSILON).movedim(-1, 1)
-            * real[:, None, None, :]
-        )
+        outputs = F.layer_norm(places, places.shape[-1:], self.weight, self.bias, EPSILON).movedim(-1, 1)
+        return outputs * real[:, None, None, :]
 
 
 class NoNorm(nn.Module):

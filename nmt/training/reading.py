@@ -61,7 +61,7 @@ def _scores(recognizer: Recognizer, corpus: LineCorpus, search: CTCSearchConfig)
     bad = [line for line in corpus.bad if line.text]
     references = [*corpus.texts, *(line.text or "" for line in bad)]
     writers = [*map(corpus.writer, range(len(corpus))), *(line.writer for line in bad)]
-    rates = error_rates(references, [*texts, *[None] * len(bad)], writers if all(writers) else None)
+    rates = error_rates(references, [*texts, *[None] * len(bad)], writers)
     return rates.as_dict() | {"said": rates.as_text()}, texts
 
 

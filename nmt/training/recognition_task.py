@@ -26,13 +26,12 @@ class Read(NamedTuple):
     paths: dict[int, FramePath]
 
     def over_ranks(self, world_size: int) -> "Read":
-        """Of all ranks, the shown lines in order of their lengths."""
+        """Of all ranks together."""
         shares: list[Any] = [self]
         if world_size > 1:
             shares = [None] * world_size
             distributed.all_gather_object(shares, self)
-        texts, paths = ({k: v for share in shares for k, v in share[part].items()} for part in range(2))
-        return Read(texts, dict(sorted(paths.items(), key=lambda item: len(item[1].symbols))))
+        return Read(*({k: v for share in shares for k, v in share[part].items()} for part in range(2)))
 
 
 class RecognitionTask(SequenceTask):
@@ -58,7 +57,7 @@ class RecognitionTask(SequenceTask):
         self.alphabet = alphabet
         self.validation = validation
         self.language_model = language_model
-        self._shown = frozenset(() if validation is None else _choose(validation))
+        self._shown = () if validation is None else _choose(validation)
         self._read = Read({}, {})  # since the validation began
 
     def training_step(self, batch: RecognitionBatch, index: int) -> Tensor:
@@ -103,7 +102,8 @@ class RecognitionTask(SequenceTask):
         if rank == 0:
             frontend = self.model.frontend
             kind = self.config.model.frontend.kind
-            self.validation_samples = sample_lines(corpus, read.paths, kind=kind, stride=frontend.stride)
+            shown = {number: read.paths[number] for number in self._shown}  # in their own order, however they were read
+            self.validation_samples = sample_lines(corpus, shown, kind=kind, stride=frontend.stride)
         return {
             "validation/loss": sums["loss"] / sums["characters"].clamp_min(1),
             "validation/cer": 100.0 * rates.cer,
@@ -120,5 +120,5 @@ class RecognitionTask(SequenceTask):
         return ctc_sums(log_probs, lengths, targets=batch.targets, target_lengths=batch.target_lengths)
 
 
-def _choose(corpus: LineCorpus) -> Sequence[int]:
+def _choose(corpus: LineCorpus) -> tuple[int, ...]:
     return choose_lines(corpus.lengths.tolist(), [corpus.writer(position) for position in range(len(corpus))])

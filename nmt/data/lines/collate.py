@@ -54,7 +54,10 @@ def line_training_loader(
     world_size: int = 1,
     pin_memory: bool = False,
 ) -> TrainingLoader[RecognitionBatch]:
-    """Every line once an epoch, in shuffled batches of nearly equal widths."""
+    """Every line once an epoch, in shuffled batches of nearly equal widths.
+
+    The budget is of lines as they are: a batch of varied ones may be wider by their stretch and shear, or speed.
+    """
     plans = TokenBudgetSampler(
         corpus.lengths,
         corpus.lengths,
