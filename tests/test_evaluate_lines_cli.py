@@ -94,12 +94,13 @@ def test_the_measure_is_what_was_asked_for(folder: Path, capsys: pytest.CaptureF
 def test_weights_are_tuned_on_the_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_arpa(estimate(TEXTS, 2), folder / "model.arpa")
     options = ("--beam-size", "4", "--language-model", str(folder / "model.arpa"))
-    tuned = scores(folder, *options, "--tune", lines="good.tsv")
+    poor = ("--language-weight", "6", "--insertion-bonus", "-6")
+    tuned = scores(folder, *options, *poor, "--tune", lines="good.tsv")
     (weights,) = re.findall(r"(--language-weight) (\S+) (--insertion-bonus) (\S+)", capsys.readouterr().err)
-    assert (weights[1], weights[3]) != ("0.5", "0")  # what is searched with otherwise
+    assert (weights[1], weights[3]) != ("6", "-6")  # what is searched with otherwise
     same = scores(folder, *options, *weights, lines="good.tsv")
-    other = scores(folder, *options, lines="good.tsv")
-    assert tuned["cer"] == same["cer"] and tuned["cer"] != other["cer"]
+    other = scores(folder, *options, *poor, lines="good.tsv")
+    assert tuned["cer"] == same["cer"] and tuned["cer"]["rate"] < other["cer"]["rate"]
     assert "α and β tuned on these lines" in str(tuned["about"]["search"])
 
 

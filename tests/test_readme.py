@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from nmt.config.lines import LineSource
 from nmt.data.demo import generate
+from nmt.data.lines.digits import read_digits
+from nmt.data.lines.line import Pixels
 
 # Appended to every training the README shows, so that it takes seconds.
-FEW_STEPS = (
-    "--train.max_epochs null --train.max_steps 3 --model.hidden_size 32 --model.embedding_size 32 --search.beam_size 3"
-)
+FEW_STEPS = "--train.max_epochs null --train.max_steps 3 --model.hidden_size 32 --search.beam_size 3"
 
 
 def blocks(repository: Path, language: str) -> list[str]:
@@ -23,7 +25,9 @@ def blocks(repository: Path, language: str) -> list[str]:
 
 def shortened(command: str) -> str:
     if "train.py" in command and "--config" in command:
-        return f"{command} {FEW_STEPS}"
+        own = "--model.embedding_size 32" if "gnmt_" in command else "--train.validate_every_steps 3"
+        few = f"{command} {FEW_STEPS} {own}"
+        return few + " --data.train '[{path: train, kind: digits, lines: 20}]'" * ("digits_small" in command)
     return command.replace("--beam-size 5", "--beam-size 2 --max-length 20")
 
 
@@ -37,9 +41,23 @@ def write_example_corpus(folder: Path) -> None:
     (folder / "more.tsv").write_text("de\ten\n" + "".join(f"{a}\t{b}\n" for a, b in pairs[320:400]), encoding="utf-8")
 
 
+def write_example_lines(folder: Path) -> None:
+    """lines/{train,val}: images and a lines.tsv, which the README speaks of."""
+    for name, split in (("train", "train"), ("val", "validation")):
+        (folder / name).mkdir(parents=True)
+        rows = ["file\twriter\ttext\n"]
+        for number, line in enumerate(read_digits(LineSource(path=split, kind="digits", lines=12))):
+            read = line.recording.read()
+            assert isinstance(read, Pixels)
+            Image.fromarray(read.values).save(folder / name / f"{number}.png")
+            rows.append(f"{number}.png\t{name}\t{line.text}\n")
+        (folder / name / "lines.tsv").write_text("".join(rows), encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run(repository: Path, tmp_path: Path) -> None:
     write_example_corpus(tmp_path / "corpus")
+    write_example_lines(tmp_path / "lines")
     for name in ("scripts", "configs"):
         (tmp_path / name).symlink_to(repository / name)
     programs = {"OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -81,4 +99,4 @@ def test_the_tree_and_the_targets_of_the_readme_exist(repository: Path) -> None:
     for target in re.findall(r"`make (\w+)`|^    make (\w+)$", text, flags=re.MULTILINE):
         assert f"\n{''.join(target)}:" in makefile
     configured = {path.stem for path in (repository / "configs").glob("*.yaml")}
-    assert set(re.findall(r"`(gnmt_\w+)`", text)) == configured
+    assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == configured

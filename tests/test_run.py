@@ -120,6 +120,16 @@ def test_a_recogniser_has_a_folder_of_its_own_and_never_that_of_a_translator(tmp
     ]
 
 
+def test_how_a_recogniser_searches_may_change_and_how_a_translator_does_may_not() -> None:
+    """The one searches at the end alone; the other at each validation, whose score decides."""
+    old, new = ({"search": {"beam_size": beam}, "train": {"max_steps": 1}} for beam in (1, 4))
+    readers = [RecognitionConfig.model_validate(given) for given in (old, new)]
+    assert differing_keys(*readers) == {}
+    assert differing_keys(config(**old), config(**new)) == {"search.beam_size": (1, 4)}
+    other = readers[1].model_copy(update={"model": readers[1].model.model_copy(update={"layers": 1})})
+    assert differing_keys(readers[0], other) == {"model.layers": (3, 1)}
+
+
 def test_a_folder_without_a_task_is_a_translators(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("name: earlier\n")
     (tmp_path / "checkpoints").mkdir()

@@ -82,7 +82,7 @@ def _of_folder(folder: Path) -> Iterator[Listed]:
     cut = {_source(one) for lines in pages.values() for one in lines}
     found = False
     for file in files:
-        if file.resolve() not in cut:
+        if os.path.realpath(file) not in cut:
             yield from pages[file] if file in pages else _of_file(str(file))
             found = True
     if not found:
@@ -95,7 +95,7 @@ def _visible(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in names if not name.startswith("."))
 
 
-def _source(one: Listed) -> Path | None:
-    """The page's image that a line is cut from."""
+def _source(one: Listed) -> str | None:
+    """The page's image that a line is cut from; a link that leads in a circle, on which `resolve` fails, is one too."""
     path = getattr(one.line.recording, "path", None) if one.line is not None else None
-    return None if path is None else Path(path).resolve()
+    return None if path is None else os.path.realpath(path)

@@ -9,6 +9,7 @@ from nmt.data.batch import RecognitionBatch
 from nmt.data.lines.collate import line_evaluation_loader, line_training_loader
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.lines.prepare import LineCorpora, prepare_lines
+from nmt.inference.line_search import LineSearch
 from nmt.models.build import build_frontend, build_recognition
 from nmt.text.alphabet import Alphabet
 from nmt.training.environment import environment
@@ -48,13 +49,15 @@ def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Pat
     model = build_recognition(config.model, len(corpora.alphabet))
     if begin is not None:
         load_weights(model, begin, name=str(newest or train.initialize_from))
+    language_model = language_model_of(corpora.train.texts, config.search)
+    LineSearch(config.search, corpora.alphabet, language_model)  # what is wrong with its files is said now, not later
     task = RecognitionTask(
         config,
         model,
         corpora.alphabet,
         validation=corpora.validation,
         total_steps=total_steps,
-        language_model=language_model_of(corpora.train.texts, config.search),
+        language_model=language_model,
         about={"corpora": corpora.contents, "environment": environment()},
         name_lines=partial(lines_of, corpora.train),
     )
@@ -70,7 +73,7 @@ def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Pat
         ),
         too_large=partial(too_large, corpora.train),
         evaluation=evaluation,
-        evaluate_tests=partial(read_tests, corpora, train.tuning_lines),
+        evaluate_tests=partial(read_tests, corpora, config, language_model),
     )
 
 

@@ -66,7 +66,7 @@ class RecognitionTask(SequenceTask):
         sums = self._losses(scores.log_probs, scores.lengths, batch)
         loss, weight = sums.loss, self.config.train.shortcut_weight
         noted = {"ctc": sums.loss.detach(), "lost": sums.lost}
-        if shortcut is not None and weight:
+        if shortcut is not None:  # with a weight of 0 too: every parameter has a gradient, which DDP waits for
             beside = self._losses(shortcut, scores.lengths, batch).loss
             noted["shortcut"] = beside.detach()
             loss = loss + weight * beside

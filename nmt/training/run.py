@@ -38,13 +38,14 @@ from nmt.training.environment import environment
 MAY_CHANGE = frozenset(
     {
         *("name", "logger", "data.workers", "data.preparation_processes", "data.cache_dir"),
-        *("data.memory_megabytes", "data.leaks"),
+        *("data.memory_megabytes", "data.leaks", "train.tuning_lines"),
         *("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience", "train.average_checkpoints"),
         *("train.validate_every_steps", "train.checkpoint_every_steps", "train.log_every_steps"),
         *("train.keep_last", "train.keep_best", "train.skip_nonfinite"),
         *("train.accelerator", "train.devices", "train.num_nodes", "train.strategy", "train.threads"),
     }
 )
+MAY_CHANGE_TOO = {"recognition": "search."}  # nothing asks before the end how a recogniser searches: reading.py
 
 
 class RunFolder:
@@ -153,8 +154,9 @@ def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]
     if old.task != new.task:  # and everything with it
         return {"task": (old.task, new.task)}
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    keys = [key for key in after if key not in MAY_CHANGE and before.get(key) != after[key]]
-    return {key: (before.get(key), after[key]) for key in keys}
+    free = MAY_CHANGE_TOO.get(new.task)
+    fixed = [key for key in after if key not in MAY_CHANGE and not (free and key.startswith(free))]
+    return {key: (before.get(key), after[key]) for key in fixed if before.get(key) != after[key]}
 
 
 def is_first_process(variables: Mapping[str, str] | None = None) -> bool:

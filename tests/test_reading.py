@@ -1,0 +1,108 @@
+"""The end of a recogniser's run: the search that ships is the run's, tuned; test sets are scored with what ships."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_recognition_task import TEXTS, small_config, write_lines
+
+from nmt.checkpoint import read_recognition
+from nmt.config.recognition import CTCSearchConfig
+from nmt.data.lines.prepare import LineCorpora
+from nmt.errors import DataError
+from nmt.inference.recognizer import Recognizer
+from nmt.metrics.error_rate import error_rates
+from nmt.text.arpa import parse_arpa, write_arpa
+from nmt.text.ngram import estimate
+from nmt.training import curves
+from nmt.training.fit import train
+from nmt.training.reading import TUNED, language_model_of
+from nmt.training.recognition import read_corpora
+
+BEAM = {"beam_size": 4, "ngram_order": 3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lines to train on, to validate with, and to test with; one of the latter has a character nobody knows."""
+    folder = tmp_path_factory.mktemp("reading")
+    write_lines(folder / "train", TEXTS)
+    write_lines(folder / "val", TEXTS[::2], seed=50)
+    write_lines(folder / "test", [*TEXTS[1::2], "zebra"], seed=90)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run's folder; nothing is drawn."""
+    monkeypatch.setattr(curves, "draw_curves", lambda *_: None)
+    return tmp_path / "run"
+
+
+def trained(folder: Path, run: Path, **sections: Any) -> dict[str, Any]:
+    """Two steps, or the end alone where they were made before; the scores of the test set."""
+    given = {"data": {"test": str(folder / "test")}, **sections}
+    given["train"] = {"max_steps": 2, "validate_every_steps": 2} | sections.get("train", {})
+    train(small_config(folder, **given), run_dir=run)
+    scores: dict[str, Any] = json.loads((run / "test" / "scores.json").read_text("utf-8"))["test"]
+    return scores
+
+
+def test_a_search_that_changes_after_the_training_is_tuned_and_becomes_the_best_checkpoints(
+    folder: Path, run: Path
+) -> None:
+    assert trained(folder, run).keys() == {"best path"}
+    first = read_recognition(run)
+    assert first.language_model is None and TUNED not in first.about
+
+    scores = trained(folder, run, search=BEAM, train={"tuning_lines": 3})
+    assert scores.keys() == {"best path", "beam 4 + language model"}
+    best = read_recognition(run)
+    assert best.language_model is not None and best.about[TUNED] == 3
+    assert best.config.search.beam_size == 4 and best.about["step"] == 2
+    assert all(first.weights[name].equal(best.weights[name]) for name in first.weights)
+    assert scores["beam 4 + language model"]["search"] == best.config.search.model_dump(mode="json")
+
+    tuned = (run / "checkpoints" / "tuned.ckpt").stat()
+    assert trained(folder, run, search=BEAM, train={"tuning_lines": 3}) == scores
+    assert (run / "checkpoints" / "tuned.ckpt").stat() == tuned  # nothing new, nothing written
+
+    trained(folder, run, search={**BEAM, "language_weight": 0.7}, train={"tuning_lines": 0})
+    best = read_recognition(run)
+    assert best.config.search.language_weight == 0.7 and TUNED not in best.about
+
+
+def test_tests_are_scored_with_what_ships_and_bad_lines_count_as_not_read(folder: Path, run: Path) -> None:
+    scores = trained(folder, run)
+    corpora: LineCorpora = read_corpora(small_config(folder, data={"test": str(folder / "test")}))
+    corpus = corpora.tests["test"]
+    assert [line.text for line in corpus.bad] == ["zebra"]
+    read = [one.text for one in Recognizer.from_checkpoint(run).recognize(corpus.lines)]
+    writers = [*map(corpus.writer, range(len(corpus))), corpus.bad[0].writer]
+    rates = error_rates([*corpus.texts, "zebra"], [*read, None], writers)
+    assert scores["best path"] == rates.as_dict() | {"search": CTCSearchConfig().model_dump(mode="json")}
+    rows = (run / "test" / "test.best_path.tsv").read_text("utf-8").splitlines()
+    assert rows == [f"{corpus.name(i)}\t{text}" for i, text in enumerate(read)]
+
+
+def test_a_language_model_given_as_a_file_is_carried(tmp_path: Path) -> None:
+    file = tmp_path / "other.arpa"
+    write_arpa(estimate(["nest", "sea"], 2), file)
+    search = CTCSearchConfig(language_model=str(file), ngram_order=5)
+    carried = language_model_of(TEXTS, search)
+    file.unlink()
+    assert carried is not None and parse_arpa(carried, name="carried").order == 2
+    own = language_model_of(TEXTS, CTCSearchConfig(ngram_order=3))
+    assert own is not None and parse_arpa(own, name="own").order == 3
+    assert language_model_of(TEXTS, CTCSearchConfig()) is None
+    with pytest.raises(DataError, match="other.arpa"):
+        language_model_of(TEXTS, search)
+
+
+def test_a_search_that_cannot_be_is_said_before_anything_is_learnt(folder: Path, run: Path) -> None:
+    lexicon = folder / "words.txt"
+    lexicon.write_text("zzz\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"words\.txt: none of 1 words can be spelled"):
+        trained(folder, run, search={"beam_size": 4, "lexicon": str(lexicon)})
+    assert not list((run / "checkpoints").glob("*.ckpt"))
