@@ -133,6 +133,16 @@ def test_a_damaged_file_is_an_error_with_its_line(old: str, new: str, message: s
         parse_arpa(damaged.encode(), name="hand.arpa")
 
 
+def test_what_never_happens_has_a_finite_logarithm() -> None:
+    """Some tools write -inf for it, others -99; with infinite scores no beam could be ranked, nor JSON be written."""
+    for written in ("-inf", "-1e400", "-1e308"):
+        model = parse_arpa(FILE.replace("-0.4\t", f"{written}\t", 1).encode(), name="x")
+        expected = parse_arpa(FILE.replace("-0.4\t", "-99\t", 1).encode(), name="x")
+        assert model.log_probabilities == expected.log_probabilities
+        model = parse_arpa(FILE.replace("-0.2\n", f"{written}\n", 1).encode(), name="x")
+        assert min(model.backoffs.values()) == pytest.approx(-99 * math.log(10))
+
+
 def test_a_line_that_is_not_utf8_is_named() -> None:
     with pytest.raises(DataError, match="line 11: not UTF-8"):
         parse_arpa(FILE.encode().replace(b"\ta\t", b"\t\xff\t"), name="x")

@@ -240,6 +240,17 @@ def test_a_recognisers_damaged_description_is_named(tmp_path: Path, key: str, va
             read(path)
 
 
+def test_weights_that_are_no_tensors_are_named(tmp_path: Path) -> None:
+    """A traceback of torch's, once."""
+    path = tmp_path / "x.ckpt"
+    write_checkpoint(path, tiny_recognizer())
+    content = torch.load(path, weights_only=True)
+    content["state_dict"]["model.output.weight"] = 3
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"damaged: model\.output\.weight is int, not a tensor"):
+        read_recognition(path)
+
+
 def test_a_recognisers_weights_must_fit_and_be_finite() -> None:
     one = tiny_recognizer()
     with pytest.raises(CheckpointError, match="do not fit"):

@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_scribble(folder / f"{number}.png", 80 + 7 * number, seed=number)
         rows.append(f"{number}.png\tw{number % 2}\t{text}")
     (folder / "broken.png").write_bytes(b"no image")
+    (folder / "circle").symlink_to("circle")
     rows += ["broken.png\tw0\ttea", "gone.png\tw1\tarena"]
     (folder / "lines.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "good.tsv").write_text("\n".join(rows[:5]) + "\n", encoding="utf-8")
@@ -127,6 +128,9 @@ def test_confidences_of_lines_and_characters_are_compared_with_what_is_right(fol
         (["--report", "FOLDER/x", "--json", "FOLDER/x"], "--report and --json name the same file", 2),
         (["--output", "FOLDER/lines.tsv"], "would overwrite the input", 1),
         (["--output", "FOLDER/model.ckpt"], "would overwrite the input", 1),
+        (["--output", "FOLDER/0.png"], "0.png: would overwrite lines or their transcripts", 1),
+        (["--lines", "FOLDER", "--output", "FOLDER/lines.tsv"], "lines.tsv: would overwrite lines or their", 1),
+        (["--report", "FOLDER/circle"], "circle: a link that leads in a circle", 1),
         (["--json", "FOLDER/none/x"], "does not exist; create it first", 1),
         (["--language-weight", "1"], "of no effect on the best path; add --beam-size 20", 2),
         (["--tune"], "best path has no weights to tune", 2),
@@ -137,7 +141,7 @@ def test_complaints(
     folder: Path, options: list[str], message: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = [option.replace("FOLDER", str(folder)) for option in options]
-    before = {path: path.read_bytes() for path in (folder / "lines.tsv", folder / "model.ckpt")}
+    before = {path: path.read_bytes() for path in (folder / "lines.tsv", folder / "model.ckpt", folder / "0.png")}
     assert run(folder, *options) == code
     assert message in capsys.readouterr().err
     assert all(path.read_bytes() == content for path, content in before.items())

@@ -4,21 +4,24 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_recognizer import write_tiny_recognizer
 
 from nmt.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from nmt.config.load import load_config
+from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import Config
 from nmt.errors import CheckpointError, ConfigError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 from nmt.training.fit import train
-from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.initialize import initial_checkpoint, initial_recogniser, load_weights
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run fast"] * 5
 
@@ -92,6 +95,16 @@ def test_text_normalised_otherwise_is_refused(tmp_path: Path, start: Path) -> No
     other = config(tmp_path, train={"initialize_from": str(start)}, tokenizer={"normalization": "nfkc"})
     with pytest.raises(CheckpointError, match=r"normalised by 'nfc'.*--tokenizer.normalization nfc"):
         initial_checkpoint(other, None)
+
+
+def test_a_recogniser_that_spells_otherwise_is_refused(tmp_path: Path) -> None:
+    file = write_tiny_recognizer(tmp_path / "tiny.ckpt")
+    for form, refused in (("nfc", False), ("nfkc", True)):
+        other = RecognitionConfig.model_validate(
+            {"data": {"normalization": form}, "train": {"initialize_from": str(file), "max_steps": 1}}
+        )
+        with pytest.raises(CheckpointError, match="--data.normalization nfc") if refused else nullcontext():
+            assert initial_recogniser(other, None) is not None
 
 
 def test_what_cannot_be_begun_with_is_said_at_once(tmp_path: Path) -> None:

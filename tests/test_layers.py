@@ -11,10 +11,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_recognizer import write_scribble, write_tiny_recognizer
 
 import nmt.cli
+from nmt.text.arpa import arpa_bytes
+from nmt.text.ngram import estimate
 
-HEAVY = ("torch", "pytorch_lightning", "lightning_fabric", "wandb", "datasets", "sacrebleu", "sentencepiece", "pandas")
+HEAVY = {
+    *("torch", "pytorch_lightning", "lightning_fabric", "wandb", "datasets", "sacrebleu", "sentencepiece", "pandas"),
+    "sklearn",
+}
+TRAINING = {"pytorch_lightning", "lightning_fabric", "wandb", "datasets", "sklearn", "matplotlib"}
 COMMANDS = sorted(module.name for module in pkgutil.iter_modules(nmt.cli.__path__))
 
 
@@ -38,7 +45,27 @@ def test_importing_every_command_is_light() -> None:
 def test_inference_needs_neither_lightning_nor_wandb_nor_datasets() -> None:
     loaded = modules_after("import nmt.inference.translator")
     assert "torch" in loaded
-    assert loaded.isdisjoint({"pytorch_lightning", "lightning_fabric", "wandb", "datasets", "matplotlib"})
+    assert loaded.isdisjoint(TRAINING)
+
+
+def test_a_recogniser_neither(tmp_path: Path) -> None:
+    """Not even while `recognize` reads a line, tells of the characters' boxes, and asks a language model."""
+    lines = [str(write_scribble(tmp_path / "line.png", 60)), str(tmp_path)]
+    model = arpa_bytes(estimate(["sea", "nest"], 2))
+    write_tiny_recognizer(tmp_path / "tiny.ckpt", language_model=model, search={"beam_size": 4})
+    arguments = [
+        "--checkpoint",
+        str(tmp_path / "tiny.ckpt"),
+        "--format",
+        "jsonl",
+        "--output",
+        str(tmp_path / "o"),
+        *lines,
+    ]
+    loaded = modules_after(f"import nmt.cli.recognize\nassert nmt.cli.recognize.main({arguments!r}) == 0")
+    assert {"torch", "PIL"} <= loaded
+    assert loaded.isdisjoint(TRAINING)
+    assert (tmp_path / "o").read_text("utf-8").count("characters") == 2
 
 
 def test_what_the_package_offers_is_there() -> None:
@@ -46,7 +73,7 @@ def test_what_the_package_offers_is_there() -> None:
     assert loaded.isdisjoint({"pytorch_lightning", "wandb", "datasets"})
 
 
-@pytest.mark.parametrize("script", ["train", "translate", "evaluate", "score"])
+@pytest.mark.parametrize("script", ["train", "translate", "evaluate", "score", "recognize", "evaluate_lines", "ngram"])
 def test_help_has_examples_and_answers_at_once(script: str, repository: Path) -> None:
     command = [sys.executable, f"scripts/{script}.py", "--help"]
     seconds = []
@@ -67,12 +94,21 @@ def test_scripts_are_doors(path: Path) -> None:
 
 def test_wrong_arguments_are_answered_before_torch_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
-import nmt.cli.evaluate, nmt.cli.translate
+import nmt.cli.evaluate, nmt.cli.evaluate_lines, nmt.cli.ngram, nmt.cli.recognize, nmt.cli.train, nmt.cli.translate
+reader, digits = ["--checkpoint", "."], ["--config", "digits_small"]
 for main, arguments in [
     (nmt.cli.translate.main, ["--checkpoint", "gone"]),
     (nmt.cli.translate.main, ["--checkpoint", ".", "--input", "gone"]),
     (nmt.cli.translate.main, ["--checkpoint", ".", "--beam-size", "0"]),
     (nmt.cli.evaluate.main, ["--checkpoint", "gone", "--source", "gone", "--reference", "gone"]),
+    (nmt.cli.recognize.main, ["--checkpoint", "gone", "line.png"]),
+    (nmt.cli.recognize.main, [*reader, "--insertion-bonus", "1000", "line.png"]),
+    (nmt.cli.recognize.main, [*reader, "--lexicon", "gone", "line.png"]),
+    (nmt.cli.evaluate_lines.main, [*reader, "--lines", "gone"]),
+    (nmt.cli.ngram.main, ["--input", "gone", "--output", "new.arpa"]),
+    (nmt.cli.train.main, ["--config", "lines_small", "--data.train", "gone"]),
+    (nmt.cli.train.main, [*digits, "--search.lexicon", "gone"]),
+    (nmt.cli.train.main, [*digits, "--search.language_model", "gone"]),
 ]:
     assert main(arguments) != 0
 """

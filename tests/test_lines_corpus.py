@@ -188,6 +188,17 @@ class TestBadLines:
         with pytest.raises(DataError, match="no training lines; give --data.train"):
             prepare({})
 
+    def test_without_a_line_there_is_no_validation_either(self, tmp_path: Path) -> None:
+        """Else a run would wait for scores that never come, and keep no best checkpoint."""
+        given = {
+            "train": folder(tmp_path / "train", GOOD),
+            "validation": folder(tmp_path / "val", [("a.png", "", "z", 9)]),
+        }
+        with pytest.raises(
+            DataError, match=r"(?s)no line can be validated with .*1 bad, character outside the alphabet"
+        ):
+            prepare(given)
+
     def test_strokes_for_an_image_model_are_bad(self, tmp_path: Path) -> None:
         path = tmp_path / "s.jsonl"
         path.write_text('{"strokes": [[[0, 0], [9, 9]]], "text": "a"}')

@@ -134,6 +134,19 @@ def test_the_next_validation_begins_with_nothing(folder: Path) -> None:
         task.finish_validation(rank=0, world_size=1)
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_every_parameter_has_a_gradient_whatever_the_shortcuts_weight(folder: Path, weight: float) -> None:
+    """Processes that train together wait for each of them."""
+    config = small_config(folder, train={"shortcut_weight": weight})
+    corpora = read_corpora(config)
+    model = build_recognition(config.model, len(corpora.alphabet))
+    task = RecognitionTask(config, model, corpora.alphabet, validation=None, total_steps=None)
+    batch = next(iter(line_evaluation_loader(corpora.train, config.data)))
+    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert model.shortcut is not None and bool(model.shortcut.weight.grad.any()) == (weight > 0)
+
+
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "draw_curves", lambda *_: None)

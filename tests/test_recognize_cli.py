@@ -271,6 +271,32 @@ def test_inputs_are_never_overwritten(capsys: pytest.CaptureFixture[str], checkp
         assert "would overwrite the input" in err
 
 
+def test_no_text_is_written_over_an_image_that_a_folder_or_a_list_names(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts of a folder went into one of its scans, which was gone then."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{lines / 'a.png'}\n".encode())))
+    for source, output in ((lines, lines / "a.png"), ("-", lines / "a.png"), (lines, lines / "b" / "page.xml")):
+        before = output.read_bytes()
+        _, err = run(capsys, "--checkpoint", checkpoint, source, "--output", output, code=1)
+        assert "would overwrite lines or their transcripts" in err and output.read_bytes() == before
+
+
+def test_links_that_lead_in_a_circle(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    """A traceback each: `Path.resolve` fails on them."""
+    folder, circle = tmp_path / "scans", tmp_path / "circle"
+    folder.mkdir()
+    circle.symlink_to("circle")
+    (folder / "a.png").symlink_to("a.png")
+    write_scribble(folder / "b.png", 60)
+    out, err = run(capsys, "--checkpoint", checkpoint, folder, code=1)
+    assert len(out) == 2 and out[1] and "a.png: no such file" in err
+    _, err = run(capsys, "--checkpoint", checkpoint, lines / "a.png", "--output", circle, code=1)
+    assert err.startswith(f"error: {circle}: a link that leads in a circle")
+
+
 def test_a_translator_reads_no_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = write_tiny_checkpoint(tmp_path / "text.ckpt")
     _, err = run(capsys, "--checkpoint", path, "a.png", code=1)

@@ -434,3 +434,54 @@ def test_recognising_needs_no_lightning_and_no_datasets(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- a language model of any kind
+
+
+class Neural:
+    """A recurrent language model at the seam: its state holds the hidden vector and what it computed from it."""
+
+    def __init__(self, symbols: int) -> None:
+        torch.manual_seed(5)
+        self.cell, self.output = torch.nn.GRUCell(symbols, 6), torch.nn.Linear(6, symbols)
+        self.symbols = symbols
+
+    def start(self) -> tuple[torch.Tensor, list[float]]:
+        return self._state(0, torch.zeros(1, 6))
+
+    def extend(self, state: tuple[torch.Tensor, list[float]], symbol: int) -> tuple[float, Any]:
+        return state[1][symbol], self._state(symbol, state[0])
+
+    def finish(self, state: tuple[torch.Tensor, list[float]]) -> float:
+        return state[1][0]  # no text holds the blank, so its place is the end's
+
+    @torch.no_grad()
+    def _state(self, symbol: int, hidden: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+        one_hot = torch.nn.functional.one_hot(torch.tensor([symbol]), self.symbols).float()
+        hidden = self.cell(one_hot, hidden)
+        return hidden, (8 * self.output(hidden)).log_softmax(dim=1)[0].tolist()
+
+
+def test_a_neural_language_model_is_asked_in_place_of_the_n_grams() -> None:
+    checkpoint = tiny_recognizer(search={**BEAM, "language_weight": 2.0})
+    model, alphabet, config = checkpoint.build(), checkpoint.alphabet, checkpoint.config
+    scorer = Neural(len(alphabet))
+    ngrams = arpa_bytes(estimate(["inert", "astre"], 2))
+    alone = Recognizer(model, alphabet, config)
+    with_ngrams = Recognizer(model, alphabet, config, language_model=ngrams)
+    neural = Recognizer(model, alphabet, config, language_model=ngrams, scorer=scorer)
+    assert neural.has_language_model and not alone.has_language_model
+    lines = [scribble(width) for width in WIDTHS]
+    found = neural.recognize(lines, alignment=False)
+    texts = [[one.text for one in reader.recognize(lines, alignment=False)] for reader in (alone, with_ngrams)]
+    assert [one.text for one in found] not in texts
+    for log_probs, recognition in zip(neural.frame_scores(lines), found, strict=True):
+        state, language = scorer.start(), 0.0
+        for symbol in alphabet.encode(recognition.text):
+            log_p, state = scorer.extend(state, symbol)
+            language += log_p
+        if len(log_probs):
+            expected = recognition.log_likelihood + 2.0 * (language + scorer.finish(state))
+            assert recognition.nbest[0].score == pytest.approx(expected, abs=1e-4)
+    assert [one.text for one in neural.recognize(lines, search=neural.search)] == [one.text for one in found]

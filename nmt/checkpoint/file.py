@@ -82,6 +82,8 @@ def read_content(path: str | Path, *, task: str | None = None) -> Content:
     with described(path):
         stored = content["state_dict"].items()
         weights = {name.removeprefix(PREFIX): value for name, value in stored if name.startswith(PREFIX)}
+        if odd := [name for name, value in weights.items() if not isinstance(value, Tensor)]:
+            raise TypeError(f"{PREFIX}{odd[0]} is {type(weights[odd[0]]).__name__}, not a tensor")
     return Content(path, entry, weights)
 
 

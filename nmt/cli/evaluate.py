@@ -91,10 +91,10 @@ def _check_outputs(options: argparse.ArgumentParser, arguments: argparse.Namespa
     for option, path in named:
         if path is None:
             continue
+        check_output(path, inputs=inputs)
         if path.resolve() in seen:
             options.error(f"{seen[path.resolve()]} and {option} name the same file")
         seen[path.resolve()] = option
-        check_output(path, inputs=inputs)
 
 
 def _check_scorers(arguments: argparse.Namespace) -> None:

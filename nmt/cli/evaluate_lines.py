@@ -12,6 +12,7 @@ from nmt.cli import decoding
 from nmt.cli.arguments import Parser, whole_number
 from nmt.cli.ctc_options import add_ctc_options, ctc_overrides, load_recognizer
 from nmt.cli.guard import guarded
+from nmt.cli.line_files import check_keeps_lines
 from nmt.cli.output import check_output
 from nmt.errors import ConfigError, DataError
 from nmt.files import atomic_write
@@ -118,16 +119,19 @@ def _checked(arguments: argparse.Namespace) -> "LinesConfig":
     except ValidationError as error:
         raise ConfigError(f"--lines: {error.errors()[0]['msg']}") from None
     check_lines_files(sources)
-    inputs = [*decoding.checkpoint_files(arguments.checkpoint), *(Path(source.path) for source in sources.test)]
+    lines = [Path(source.path) for source in sources.test]
+    files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
+    inputs = [*decoding.checkpoint_files(arguments.checkpoint), *lines, *files]
     seen: dict[Path, str] = {}
     for option in ("--report", "--json", "--output"):
         path: Path | None = getattr(arguments, option.removeprefix("--"))
         if path is None:
             continue
+        check_output(path, inputs=inputs)
+        check_keeps_lines(path, sources=lines)
         if path.resolve() in seen:
             raise ConfigError(f"{seen[path.resolve()]} and {option} name the same file {path}")
         seen[path.resolve()] = option
-        check_output(path, inputs=inputs)
     return sources
 
 

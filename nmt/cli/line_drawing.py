@@ -1,7 +1,5 @@
 """A line of handwriting as HTML: its image as PNG or its pen's way as SVG, and where each character was read."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
@@ -9,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from nmt.data.lines.line import Pixels, Points
+from nmt.inference.inline import png_uri, visible
 from nmt.inference.recognition import Box, Character
 
 TALLEST = 128  # pixels: enough to read by, and a hundred lines stay a few megabytes
@@ -22,7 +21,7 @@ def drawing(line: Pixels | Points, characters: Sequence[Character] = (), *, name
     if isinstance(line, Pixels):
         rows, columns = line.values.shape[:2]
         frame = Box(line.left, line.top, line.left + columns, line.top + rows)
-        picture = f'<img src="{png_uri(line)}" alt="image of {escape(name)}">'
+        picture = f'<img src="{png_uri(_image(line))}" alt="image of {escape(name)}">'
     else:
         frame = _frame(line)
         picture = _pen(line, frame, name=name)
@@ -33,14 +32,12 @@ def drawing(line: Pixels | Points, characters: Sequence[Character] = (), *, name
     return f'<figure style="max-width:{max(width, 1):.0f}px">{picture}{marks}</figure>'
 
 
-def png_uri(line: Pixels) -> str:
-    """The image as a data URI, at most `TALLEST` pixels high."""
+def _image(line: Pixels) -> Image.Image:
+    """At most `TALLEST` pixels high."""
     image = Image.fromarray(line.values)
     if image.height > TALLEST:
         image = image.resize((max(1, round(image.width * TALLEST / image.height)), TALLEST))
-    stream = io.BytesIO()
-    image.save(stream, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return image
 
 
 def _frame(line: Points) -> Box:
@@ -71,10 +68,10 @@ def _marks(characters: Sequence[Character], frame: Box, width: float) -> str:
     parts = []
     for one in characters:
         left, right = ((edge - frame.left) * scale for edge in (one.box.left, one.box.right))
-        shown = "␣" if one.symbol.isspace() else one.symbol
+        shown = escape(visible(one.symbol))
         parts.append(
             f'<path d="M{left:.1f} 0v5M{right:.1f} 0v5"/>'
-            f'<text x="{(left + right) / 2:.1f}" y="16" opacity="{0.3 + 0.7 * one.confidence:.2f}">{escape(shown)}'
-            f"<title>{escape(shown)} {one.confidence:.2f}</title></text>"
+            f'<text x="{(left + right) / 2:.1f}" y="16" opacity="{0.3 + 0.7 * one.confidence:.2f}">{shown}'
+            f"<title>{shown} {one.confidence:.2f}</title></text>"
         )
     return f'<svg class="marks" viewBox="0 0 {max(width, 1):.1f} 20" aria-hidden="true">{"".join(parts)}</svg>'

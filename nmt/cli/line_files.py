@@ -37,6 +37,22 @@ def listed_lines(paths: Iterable[str]) -> Iterator[Listed]:
             yield from _of_file(path)
 
 
+def check_keeps_lines(output: Path, *, sources: Iterable[Path] = ()) -> None:
+    """Raise DataError where a file at `output` is an image or a page, or holds transcripts of a folder in `sources`.
+
+    Folders, and lists of paths, are read later than outputs are checked; nobody wants to write text over a scan anyway.
+    """
+    if not output.is_file():
+        return
+    from nmt.data.lines.picture import SUFFIXES
+    from nmt.data.lines.sources import TABLES
+
+    place = output.resolve()
+    inside = any(source.is_dir() and place.is_relative_to(source.resolve()) for source in sources)
+    if output.name.lower().endswith((*SUFFIXES, ".xml", *((*TABLES, ".gt.txt") if inside else ()))):
+        raise DataError(f"{output}: would overwrite lines or their transcripts; name another output file")
+
+
 def line_count(paths: Sequence[str]) -> int | None:
     """How many lines there will be, if that can be told from the arguments: each is a file of one line."""
     single = all(Path(path).suffix.lower() not in ROWS for path in paths)

@@ -13,9 +13,9 @@ from nmt.cli.output import check_output
 from nmt.errors import DataError
 
 EXAMPLES: Final = """examples:
-  nmt ngram --input letters.txt more.txt.gz --order 6 --output french.arpa
-  nmt ngram --input letters.txt --order 6 --output french.arpa --held-out other.txt
-  nmt recognize --checkpoint runs/lines --language-model french.arpa --beam-size 16 --language-weight 0.5 line.png
+  python scripts/ngram.py --input letters.txt more.txt.gz --order 6 --output french.arpa
+  python scripts/ngram.py --input letters.txt --order 6 --output french.arpa --held-out other.txt
+  python scripts/recognize.py --checkpoint runs/lines --language-model french.arpa --beam-size 16 line.png
 
 Text is UTF-8, a line of text as it would stand in a line of writing. Characters that the recogniser does not know are
 harmless. A run with --search.ngram_order 6 makes a model of its own transcripts; more text than those is often better.

@@ -18,6 +18,8 @@ def check_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     """Raise DataError where no file can be written at `path`, or where it would overwrite one of `inputs`."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name the output file")
+    if os.path.islink(os.path.realpath(path)):
+        raise DataError(f"{path}: a link that leads in a circle; remove it, or name another output file")
     if is_device(path):
         return
     if not path.absolute().parent.is_dir():

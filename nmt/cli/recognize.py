@@ -12,7 +12,7 @@ from nmt.cli import decoding
 from nmt.cli.arguments import Parser, whole_number
 from nmt.cli.ctc_options import add_ctc_options, ctc_overrides, load_recognizer
 from nmt.cli.guard import guarded
-from nmt.cli.line_files import Listed, line_count, listed_lines
+from nmt.cli.line_files import Listed, check_keeps_lines, line_count, listed_lines
 from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
 from nmt.cli.output import check_stream_output, destination
 from nmt.errors import ConfigError, DataError
@@ -106,6 +106,7 @@ def _check(arguments: argparse.Namespace) -> None:
     files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
     files += [*decoding.checkpoint_files(arguments.checkpoint), *map(Path, arguments.lines)]
     check_stream_output(arguments.output, inputs=files)
+    check_keeps_lines(Path(arguments.output))
 
 
 def _row(arguments: argparse.Namespace) -> Row:

@@ -115,6 +115,10 @@ def check_files(config: "RunConfig") -> None:
         from nmt.data.lines.sources import check_lines_files
 
         check_lines_files(config.data)
+        for name in ("language_model", "lexicon"):  # wanted at the end alone, which is too late to say so
+            path = getattr(config.search, name)
+            if path is not None and not os.path.isfile(path):
+                raise DataError(f"search.{name}: {path}: no such file")
     else:
         _check_pair_files(config)
 

@@ -1,10 +1,11 @@
 """Where sentence pairs come from, which of them are dropped, how they are tokenised and batched."""
 
-from typing import Annotated, Any, Literal, Self
+from functools import partial
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from nmt.config.values import Count, Flag, Frozen, NonNegative, Number
+from nmt.config.values import Count, Flag, Frozen, NonNegative, Number, as_list
 
 
 class CorpusSource(Frozen):
@@ -28,22 +29,13 @@ class CorpusSource(Frozen):
     weight: Number = Field(default=1.0, gt=0.0, le=100.0, description="2.0 shows every pair twice an epoch")
 
 
-def _as_sources(value: Any) -> Any:
-    """A prefix, a mapping or a list of both → a list of mappings."""
-    if isinstance(value, (str, dict, CorpusSource)):
-        value = [value]
-    if isinstance(value, (list, tuple)):
-        return [_parse_source(item) if isinstance(item, str) else item for item in value]
-    return value
-
-
 def _parse_source(text: str) -> dict[str, str]:
     """`demo:train` and `hub:owner/name` name their kind; every other string is a path."""
     kind, colon, path = text.partition(":")
     return {"kind": kind, "path": path} if colon and kind in ("demo", "hub") else {"path": text}
 
 
-Sources = Annotated[tuple[CorpusSource, ...], BeforeValidator(_as_sources)]
+Sources = Annotated[tuple[CorpusSource, ...], BeforeValidator(partial(as_list, kind=CorpusSource, parse=_parse_source))]
 
 
 class CleaningConfig(Frozen):

@@ -1,10 +1,11 @@
 """Where lines of handwriting come from, how they are batched and how training varies them."""
 
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from nmt.config.values import Count, Flag, Frozen, NonNegative, Number, Probability
+from nmt.config.values import Count, Flag, Frozen, NonNegative, Number, Probability, as_list
 
 
 class LineSource(Frozen):
@@ -28,15 +29,6 @@ class LineSource(Frozen):
     lines: Count | None = Field(default=None, description="pendigits and digits: how many lines to compose")
 
 
-def _as_sources(value: Any) -> Any:
-    """A path, a mapping or a list of both → a list of mappings."""
-    if isinstance(value, (str, dict, LineSource)):
-        value = [value]
-    if isinstance(value, (list, tuple)):
-        return [_parse_source(item) if isinstance(item, str) else item for item in value]
-    return value
-
-
 def _parse_source(text: str) -> dict[str, str]:
     """`digits:train`, `pendigits:test:FILE` and `hub:owner/name` name their kind; every other string is a path."""
     kind, colon, path = text.partition(":")
@@ -49,7 +41,7 @@ def _parse_source(text: str) -> dict[str, str]:
     return {"kind": kind, "path": path}
 
 
-LineSources = Annotated[tuple[LineSource, ...], BeforeValidator(_as_sources)]
+LineSources = Annotated[tuple[LineSource, ...], BeforeValidator(partial(as_list, kind=LineSource, parse=_parse_source))]
 
 
 class ImageAugmentationConfig(Frozen):

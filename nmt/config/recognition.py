@@ -88,7 +88,7 @@ class RecognitionModelConfig(Frozen):
 
 
 class CTCSearchConfig(Frozen):
-    """How a text is chosen; the defaults of `recognize` and what the end of a run tunes."""
+    """How a text is chosen: what the end of a run tunes and stores, and `recognize` does unless told otherwise."""
 
     beam_size: Count = Field(default=1, le=10_000, description="1 is best path; more is prefix beam search")
     top_symbols: NonNegative = Field(default=20, description="best symbols of a frame that a beam tries; 0 = all")
@@ -96,16 +96,20 @@ class CTCSearchConfig(Frozen):
     ngram_order: NonNegative = Field(
         default=0, le=12, description="characters of the language model made of the training text; 0 = none"
     )
-    language_model: str | None = Field(default=None, description="an ARPA file of characters, instead of that one")
-    language_weight: Number = Field(default=0.5, ge=0.0, description="α: log p of the language model times this")
-    insertion_bonus: Number = Field(default=0.0, description="β: added for every character")
+    language_model: str | None = Field(default=None, description="an ARPA file of characters, carried instead of that")
+    language_weight: Number = Field(
+        default=0.5, ge=0.0, le=100.0, description="α: log p of the language model times this"
+    )
+    insertion_bonus: Number = Field(default=0.0, ge=-100.0, le=100.0, description="β: added for every character")
     lexicon: str | None = Field(default=None, description="a file of words, one a line: no other word is read")
 
 
 class RecognitionTrainConfig(TrainConfig):
-    """Beside what every run has: the shortcut's share, the curriculum, and the score that decides."""
+    """Beside what every run has: the shortcut's share, the curriculum, the search's tuning, the score that decides."""
 
-    shortcut_weight: Number = Field(default=0.3, ge=0.0, description="of the shortcut's loss beside the model's")
+    shortcut_weight: Number = Field(
+        default=0.3, ge=0.0, le=100.0, description="of the shortcut's loss beside the model's"
+    )
     tuning_lines: NonNegative = Field(
         default=200, description="validation lines on which the end of a run chooses the search's α and β; 0 = never"
     )

@@ -5,8 +5,7 @@ Lists in YAML become tuples here, so that a configuration can be compared and ha
 """
 
 import difflib
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,18 +69,6 @@ def root_of(task: object) -> Root:
         return ROOTS[task]
     near = difflib.get_close_matches(str(task), ROOTS, n=1)
     raise ConfigError(f"must be {' or '.join(ROOTS)}, got {task!r}" + (f"; did you mean {near[0]}?" if near else ""))
-
-
-def read_config(values: Mapping[str, Any]) -> RunConfig:
-    """A configuration of either kind from the plain dictionary that a checkpoint holds.
-
-    Raises ConfigError for an unknown `task`, and pydantic's ValidationError for everything else.
-    """
-    try:
-        root = root_of(values.get("task"))
-    except ConfigError as error:
-        raise ConfigError(f"task: {error}") from None
-    return root.model_validate(values)
 
 
 def check_validation(config: RunConfig) -> None:

@@ -1,5 +1,6 @@
 """What every section of a configuration is made of: the strict kinds of values and the frozen base."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,15 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 NonNegative = Annotated[int, Field(ge=0, strict=True)]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0, strict=True)]
+
+
+def as_list(value: Any, kind: type[BaseModel], parse: Callable[[str], dict[str, str]]) -> Any:
+    """A text, a mapping or a list of both → a list of mappings; of a text, what `parse` reads in it."""
+    if isinstance(value, (str, dict, kind)):
+        value = [value]
+    if isinstance(value, (list, tuple)):
+        return [parse(item) if isinstance(item, str) else item for item in value]
+    return value
 
 
 class Frozen(BaseModel):

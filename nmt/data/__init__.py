@@ -1,4 +1,4 @@
-"""Sentence pairs: from files, tables and hubs to padded batches.
+"""Sentence pairs: from files, tables and hubs to padded batches; lines/ does the same for handwriting.
 
     sources.py    read_pairs: every kind of corpus → Pair(source, target, origin)     (text_files, tables, hub, demo)
     cleaning.py   clean: which training pairs are dropped, and the report that says why
@@ -8,6 +8,8 @@
     collate.py    collate: pairs → TranslationBatch, with subword regularisation if wanted
     loader.py     TrainingLoader (shuffled, resumable, any number of ranks and workers) and EvaluationLoader
     stream.py     StreamingLoader: the same without storing the corpus
+    batch.py      TranslationBatch and RecognitionBatch: what models are given
+    lines/        lines of handwriting → RecognitionBatch, with the sampler and loaders of above
 
 In use:
 

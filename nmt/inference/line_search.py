@@ -19,7 +19,7 @@ from nmt.errors import DataError
 from nmt.inference.recognition import Reading
 from nmt.search.ctc import best_path, log_likelihood
 from nmt.search.lexicon import Lexicon
-from nmt.search.prefix_beam import prefix_beam
+from nmt.search.prefix_beam import LanguageScorer, prefix_beam
 from nmt.text.alphabet import Alphabet
 from nmt.text.arpa import parse_arpa, read_arpa
 from nmt.text.ngram import NGram
@@ -51,16 +51,25 @@ class CharacterScorer:
 class LineSearch:
     """How texts are chosen, with what is read once for all lines."""
 
-    def __init__(self, config: CTCSearchConfig, alphabet: Alphabet, language_model: bytes | None) -> None:
+    def __init__(
+        self,
+        config: CTCSearchConfig,
+        alphabet: Alphabet,
+        language_model: bytes | None,
+        scorer: LanguageScorer | None = None,
+    ) -> None:
         """`language_model` is an ARPA file; without one that of `config.language_model` is read.
+
+        `scorer`, over the alphabet's ids, is asked instead of either: any language model, a neural one say.
 
         Raises DataError for a language model or a lexicon that cannot be read.
         """
         self.config = config
         self.alphabet = alphabet
         beam = config.beam_size > 1  # the best path asks nobody
-        model = _language_model(config, language_model) if beam else None
-        self.scorer = None if model is None else CharacterScorer(model, alphabet)
+        model = _language_model(config, language_model) if beam and scorer is None else None
+        own = None if model is None else CharacterScorer(model, alphabet)
+        self.scorer: LanguageScorer | None = scorer if beam and scorer is not None else own
         self.lexicon = read_lexicon(Path(config.lexicon), alphabet) if beam and config.lexicon else None
 
     def readings(self, log_probs: Float[Tensor, "F V"]) -> list[Reading]:

@@ -26,7 +26,7 @@ def tune_search(
     search = recognizer.search
     if search.beam_size == 1:
         raise ConfigError("best path has no weights to tune; search with a beam, --beam-size 20")
-    chooser = LineSearch(search, recognizer.alphabet, recognizer.language_model)
+    chooser = LineSearch(search, recognizer.alphabet, recognizer.language_model, recognizer.scorer)
     if chooser.scorer is None:
         raise ConfigError("there is no language model to weigh; give one, --language-model FILE.arpa")
     scores = recognizer.frame_scores(lines)

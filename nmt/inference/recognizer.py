@@ -20,6 +20,7 @@ from nmt.inference.recognition import NOTHING, Character, Recognition, edges
 from nmt.inference.windows import batches
 from nmt.models.recognition import RecognitionModel
 from nmt.search.forced_alignment import align
+from nmt.search.prefix_beam import LanguageScorer
 from nmt.text.alphabet import Alphabet
 
 WINDOW: Final = 256  # lines that are read, sorted by width and recognised before the next are read
@@ -38,13 +39,18 @@ class Recognizer:
         config: RecognitionConfig,
         *,
         language_model: bytes | None = None,
+        scorer: LanguageScorer | None = None,
     ) -> None:
-        """`config` is what the model was built and trained with; `language_model` an ARPA file for `config.search`."""
+        """`config` is what the model was built and trained with; `language_model` an ARPA file for `config.search`.
+
+        `scorer` is any other language model over the alphabet's ids, asked instead of that one.
+        """
         self.model = model
         self.alphabet = alphabet
         self.config = config
         self.language_model = language_model
-        self._search = LineSearch(config.search, alphabet, language_model)
+        self.scorer = scorer
+        self._search = LineSearch(config.search, alphabet, language_model, scorer)
 
     @classmethod
     def from_checkpoint(
@@ -54,12 +60,13 @@ class Recognizer:
         device: str = "auto",
         threads: int | None = None,
         search: Mapping[str, Any] | None = None,
+        scorer: LanguageScorer | None = None,
         batch_columns: int | None = None,
     ) -> "Recognizer":
         """Read a checkpoint file, or the best one of a run's folder.
 
         `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `threads` the CPU threads of torch, whole process; `search` holds
-        options of `CTCSearchConfig` to be laid over those stored. Raises CheckpointError for a file that is missing,
+        options of `CTCSearchConfig` to be laid over those stored; `scorer` as above. Raises CheckpointError for a file that is missing,
         damaged or a translator's, ConfigError for a device that is not there or an option that does not go.
         """
         if threads:
@@ -76,7 +83,7 @@ class Recognizer:
             model = checkpoint.build().to(place)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        return cls(model, checkpoint.alphabet, config, language_model=own)
+        return cls(model, checkpoint.alphabet, config, language_model=own, scorer=scorer)
 
     @property
     def search(self) -> CTCSearchConfig:
@@ -115,7 +122,7 @@ class Recognizer:
         alignment: bool = True,
     ) -> Iterator[Recognition]:
         """The same for lines as they come, in memory that does not grow with their number."""
-        chooser = self._search if search is None else LineSearch(search, self.alphabet, self.language_model)
+        chooser = self._search if search is None else LineSearch(search, self.alphabet, self.language_model, self.scorer)
         source = iter(lines)
         while window := [self._input(line) for line in islice(source, WINDOW)]:
             found = [NOTHING] * len(window)

@@ -21,7 +21,7 @@ _CODED = re.compile(r"<U\+([0-9A-F]{4,6})>")
 _COUNT = re.compile(r"ngram +([0-9]{1,9}) *= *([0-9]{1,18})", re.ASCII)
 _SECTION = re.compile(r"\\([0-9]{1,9})-grams:", re.ASCII)
 _FIELDS = re.compile(r"[ \t]+")  # other kinds of space are characters
-_IMPOSSIBLE = -99.0  # log10 p of <s>, which is never predicted
+_IMPOSSIBLE = -99.0  # log10 p of <s>, which is never predicted, and the least there is
 
 
 def write_arpa(model: NGram, path: Path) -> None:
@@ -155,14 +155,14 @@ class _Reader:
         )
 
     def _number(self, field: str, *, most: float) -> float:
-        """log10 to natural logarithm."""
+        """log10 to natural logarithm; -inf, as some tools write what never happens, like the -99 of others."""
         try:
             value = float(field)
         except ValueError:
             value = math.nan
         if not value <= most:  # NaN is not either
             raise self._problem(f"{field!r} is not a logarithm of at most {most:g}")
-        return value * math.log(10)
+        return max(value, _IMPOSSIBLE) * math.log(10)
 
     def _next(self) -> str:
         """The next line that is not empty."""

@@ -1,4 +1,4 @@
-"""Beginning with the weights and the tokenizer of a checkpoint, to fine-tune it: `train.initialize_from`."""
+"""Fine-tuning: beginning with the weights and the tokenizer or alphabet of a checkpoint, `train.initialize_from`."""
 
 from pathlib import Path
 
@@ -21,11 +21,7 @@ def initial_checkpoint(config: Config, newest: Path | None) -> Checkpoint | None
     path = newest or config.train.initialize_from
     checkpoint = read_checkpoint(path)
     theirs, ours = checkpoint.config.tokenizer.normalization, config.tokenizer.normalization
-    if theirs != ours:
-        raise CheckpointError(
-            f"train.initialize_from {path}: its text is normalised by '{theirs}', and tokenizer.normalization is"
-            f" '{ours}' here; give --tokenizer.normalization {theirs}"
-        )
+    _check_normalization(path, theirs, ours, option="tokenizer.normalization")
     return checkpoint
 
 
@@ -33,7 +29,11 @@ def initial_recogniser(config: RecognitionConfig, newest: Path | None) -> Recogn
     """The same for a recogniser, whose alphabet goes on with its weights."""
     if config.train.initialize_from is None:
         return None
-    return read_recognition(newest or config.train.initialize_from)
+    path = newest or config.train.initialize_from
+    checkpoint = read_recognition(path)
+    theirs, ours = checkpoint.config.data.normalization, config.data.normalization
+    _check_normalization(path, theirs, ours, option="data.normalization")
+    return checkpoint
 
 
 def load_weights(model: nn.Module, checkpoint: Saved, *, name: str) -> None:
@@ -52,3 +52,11 @@ def load_weights(model: nn.Module, checkpoint: Saved, *, name: str) -> None:
                 " run's config.yaml".format(name, key, *sides)
             )
     model.load_state_dict(checkpoint.weights)
+
+
+def _check_normalization(path: str | Path, theirs: str, ours: str, *, option: str) -> None:
+    if theirs != ours:
+        raise CheckpointError(
+            f"train.initialize_from {path}: its text is normalised by '{theirs}', and {option} is '{ours}' here; give"
+            f" --{option} {theirs}"
+        )

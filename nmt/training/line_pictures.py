@@ -4,7 +4,6 @@ For pages as SVG, for loggers as PNG. An image shares its axis with the frames; 
 that letters and the strokes they were read from take turns at two colours.
 """
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from nmt.data.lines.strokes import Walk
+from nmt.inference.inline import png_uri, visible
 from nmt.inference.recognition import edges
 
 PEN_HEIGHT: Final = 48.0  # of drawn strokes, in the units of a picture; an image has its own pixels
@@ -89,7 +89,7 @@ def alignment_svg(line: AlignedLine) -> str:
             f'<g fill="{COLOURS[number % 2]}"><title>{escape(told)}</title>'
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="2"/>'
             f'<text x="{(left + right) / 2:.1f}" y="{top + FONT + 1:.1f}" text-anchor="middle">'
-            f"{escape(shown(letter.symbol))}</text></g>"
+            f"{escape(visible(letter.symbol))}</text></g>"
         )
     return "".join([*parts, "</svg>"])
 
@@ -112,26 +112,18 @@ def alignment_png(line: AlignedLine, *, scale: int = 2) -> bytes:
         colour, (left, right) = COLOURS[number % 2], (scale * line.frame * f for f in (letter.start, letter.end))
         draw.rectangle((left, top, max(left, right - 1), top + 2 * scale - 1), fill=colour)
         place = ((left + right) / 2, top + scale * (FONT + 1))
-        draw.text(place, shown(letter.symbol), fill=colour, font=_font(scale * FONT), anchor="ms")
+        draw.text(place, visible(letter.symbol), fill=colour, font=_font(scale * FONT), anchor="ms")
     stream = io.BytesIO()
     canvas.save(stream, format="PNG")
     return stream.getvalue()
 
 
-def shown(symbol: str) -> str:
-    """A symbol so that it can be seen."""
-    return "␣" if symbol.isspace() else symbol
-
-
 def _image(image: Image.Image, top: float, width: float, height: float, *, sharp: bool = False) -> str:
     """An image laid over the whole of a row, its pixels told apart where it is `sharp`."""
-    stream = io.BytesIO()
-    image.save(stream, format="PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     kind = "pixelated" if sharp else "auto"
     return (
-        f'<image href="{uri}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none"'
-        f' style="image-rendering:{kind}"/>'
+        f'<image href="{png_uri(image)}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        f' preserveAspectRatio="none" style="image-rendering:{kind}"/>'
     )
 
 

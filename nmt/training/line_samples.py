@@ -17,10 +17,11 @@ from torch import Tensor
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.lines.line import Points
 from nmt.data.lines.strokes import Walk, walk_of
+from nmt.inference.inline import visible
 from nmt.metrics.error_rate import character_alignment, character_errors
 from nmt.search.ctc import BLANK
 from nmt.text.alphabet import Alphabet
-from nmt.training.line_pictures import AlignedLine, Letter, alignment_png, alignment_svg, shown
+from nmt.training.line_pictures import AlignedLine, Letter, alignment_png, alignment_svg
 from nmt.training.samples import Picture, terms
 
 SAMPLES = 8
@@ -127,7 +128,7 @@ def differences(truth: str, reading: str) -> str:
 
 
 def _marked(tag: str, text: str) -> str:
-    return f"<{tag}>{escape(''.join(map(shown, text)))}</{tag}>" if text else ""
+    return f"<{tag}>{escape(''.join(map(visible, text)))}</{tag}>" if text else ""
 
 
 def _seen(corpus: LineCorpus, position: int, kind: Literal["image", "strokes"]) -> NDArray[np.uint8] | Walk:

@@ -151,6 +151,8 @@ def quiet_lightning() -> None:
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*litlogger.*",
         r".*have no `val_dataloader`.*",  # validation is optional
+        r".*sync_dist=True.*",  # scores are of all ranks' lines together before they are logged
+        r"Grad strides do not match bucket view strides",  # of convolutions in a CPU's favourite order
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -27,6 +27,8 @@ def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Pat
     """Every process of a run does the same; `newest` is the checkpoint it goes on from."""
     train = config.train
     begin = initial_recogniser(config, newest)
+    if begin is not None and newest is None:
+        log.info("begins with %s and its alphabet of %d characters", train.initialize_from, len(begin.alphabet.symbols))
     corpora = read_corpora(config, None if begin is None else begin.alphabet)
     loader = line_training_loader(
         corpora.train,
@@ -39,7 +41,7 @@ def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Pat
         pin_memory=place.on_gpu,
     )
     validation, evaluation = None, None
-    if corpora.validation is not None and len(corpora.validation):
+    if corpora.validation is not None:
         evaluation = partial(line_evaluation_loader, corpora.validation, config.data)
         validation = evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
     total_steps = count_steps(

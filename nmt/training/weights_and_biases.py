@@ -130,9 +130,24 @@ def log_samples(
 
     logged: dict[str, Any] = {STEP: step}
     logged["samples"] = wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
-    for name, png, caption in images:
-        logged.setdefault(name, []).append(wandb.Image(Image.open(io.BytesIO(png)), caption=caption))
+    for panel in dict.fromkeys(name for name, _, _ in images):
+        pictures = [Image.open(io.BytesIO(png)).convert("RGB") for name, png, _ in images if name == panel]
+        size = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
+        captions = [caption for name, _, caption in images if name == panel]
+        logged[panel] = [
+            wandb.Image(_padded(picture, size), caption=caption)
+            for picture, caption in zip(pictures, captions, strict=True)
+        ]
     run.log(logged)
+
+
+def _padded(picture: "Image.Image", size: tuple[int, int]) -> "Image.Image":
+    """On white paper of one size for all of a panel, which W&B shows as one sprite and else warns of."""
+    from PIL import Image
+
+    paper = Image.new("RGB", size, "white")
+    paper.paste(picture)
+    return paper
 
 
 def finish_wandb(run: Any, *, best: Path | None, metadata: Mapping[str, Any]) -> None:

@@ -82,6 +82,8 @@ def prepare_lines(
         contents[name] = Content(files=found.files, pairs=len(corpora[name]))
     if config.train and not len(corpora["train"]):
         raise DataError(f"no line can be trained on:\n{report}")
+    if config.train and config.validation and not len(corpora["validation"]):
+        raise DataError(f"no line can be validated with (leave data.validation out to do without):\n{report}")
     if config.leaks != "off":
         report.leaks = find_leaks([_split(name, corpus) for name, corpus in corpora.items() if len(corpus)])
         if report.leaks and config.leaks == "error":

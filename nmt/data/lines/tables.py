@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from nmt.config.lines import LineSource
 from nmt.data.lines.line import Line
 from nmt.data.lines.picture import ImageFile, Unreadable
+from nmt.data.lines.sources import TABLES
 from nmt.data.pairs import is_text
 from nmt.data.text_files import decoded, raw_lines
 from nmt.errors import DataError
 
-SUFFIXES = (".tsv", ".csv", ".jsonl")
 PREFERRED = ("lines", "metadata", "transcripts", "labels")  # stems, where a folder holds several tables
 
 NAMES = {
@@ -48,7 +48,7 @@ def read_table(source: LineSource) -> Iterator[Line]:
     path = table_in(source.path) if os.path.isdir(source.path) else source.path
     rows = _READERS[Path(path).suffix.lower()](path) if Path(path).suffix.lower() in _READERS else None
     if rows is None:
-        raise DataError(f"{path}: is no table of lines; one ends in {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: is no table of lines; one ends in {', '.join(TABLES)}")
     columns: Columns | None = None
     for number, row in rows:
         place = f"{path}:{number}"
@@ -75,7 +75,7 @@ def table_in(folder: str) -> str:
 def tables_of(folder: str) -> list[str]:
     """Names of the tables in a folder."""
     names = sorted(os.listdir(folder))
-    return [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
+    return [name for name in names if name.lower().endswith(TABLES) and not name.startswith(".")]
 
 
 def find_columns(names: Iterable[str], source: LineSource, *, place: str) -> Columns:
