@@ -66,8 +66,9 @@ class Recognizer:
         """Read a checkpoint file, or the best one of a run's folder.
 
         `device` is `auto`, `cpu`, `cuda` or `cuda:N`; `threads` the CPU threads of torch, whole process; `search` holds
-        options of `CTCSearchConfig` to be laid over those stored; `scorer` as above. Raises CheckpointError for a file that is missing,
-        damaged or a translator's, ConfigError for a device that is not there or an option that does not go.
+        options of `CTCSearchConfig` to be laid over those stored; `scorer` as above. Raises CheckpointError for a file
+        that is missing, damaged or a translator's, ConfigError for a device that is not there or an option that does
+        not go.
         """
         if threads:
             torch.set_num_threads(threads)
@@ -122,7 +123,9 @@ class Recognizer:
         alignment: bool = True,
     ) -> Iterator[Recognition]:
         """The same for lines as they come, in memory that does not grow with their number."""
-        chooser = self._search if search is None else LineSearch(search, self.alphabet, self.language_model, self.scorer)
+        chooser = self._search
+        if search is not None:
+            chooser = LineSearch(search, self.alphabet, self.language_model, self.scorer)
         source = iter(lines)
         while window := [self._input(line) for line in islice(source, WINDOW)]:
             found = [NOTHING] * len(window)
