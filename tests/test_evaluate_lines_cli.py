@@ -40,7 +40,8 @@ def run(folder: Path, *options: str, lines: str = "lines.tsv") -> int:
 
 
 def scores(folder: Path, *options: str, lines: str = "lines.tsv") -> dict[str, dict[str, object]]:
-    assert run(folder, "--json", str(folder / "scores.json"), *options, lines=lines) == 0
+    bad = lines == "lines.tsv"  # which leaves a status, and is scored all the same
+    assert run(folder, "--json", str(folder / "scores.json"), *options, lines=lines) == bad
     found: dict[str, dict[str, object]] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     return found
 
@@ -79,7 +80,7 @@ def test_bad_lines_are_named_and_count_as_errors(folder: Path, capsys: pytest.Ca
 
 
 def test_a_report_is_written(folder: Path) -> None:
-    assert run(folder, "--report", str(folder / "report.html"), "--worst", "3") == 0
+    assert run(folder, "--report", str(folder / "report.html"), "--worst", "3") == 1
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert text.count("<article") == 3 and 'class="marks"' in text and "best path" in text
     assert "gone.png: no such file" in text and "b&lt;b&gt;" not in text  # the fourth worst
@@ -153,6 +154,14 @@ def test_lines_without_any_line(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "none.tsv" in capsys.readouterr().err
 
 
+def test_lines_without_any_transcript_have_no_error_rate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It said CER 0.00 %."""
+    (folder / "mute.tsv").write_text("file\ttext\n0.png\t\n1.png\t  \n", encoding="utf-8")
+    assert run(folder, lines="mute.tsv") == 1
+    captured = capsys.readouterr()
+    assert "mute.tsv: none of 2 lines has a transcript" in captured.err and not captured.out
+
+
 def test_help_and_complaints_come_without_torch() -> None:
     code = (
         "import sys; from nmt.cli.evaluate_lines import main; "
@@ -161,3 +170,14 @@ def test_help_and_complaints_come_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "nowhere: no such file" in done.stderr, done.stderr
+
+
+def test_a_line_without_a_transcript_is_said_and_leaves_a_status(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It added nothing to the rate, which was 0.00 %, and nobody was told."""
+    rows = (folder / "good.tsv").read_text(encoding="utf-8").splitlines()
+    emptied = rows[1].replace(rows[1].split("\t")[rows[0].split("\t").index("text")], "")
+    (folder / "one_without.tsv").write_text("\n".join([rows[0], emptied, *rows[2:]]) + "\n", encoding="utf-8")
+    assert run(folder, lines="one_without.tsv") == 1
+    assert f"1 of {len(rows) - 1} lines have no transcript" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Loggers: one metrics.csv across starts, and a W&B that never asks, never hangs and always leaves a run."""
 
 import csv
+import io
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from nmt.errors import ConfigError
 from nmt.training import weights_and_biases
 from nmt.training.loggers import MetricsFile, build_loggers
 from nmt.training.run import RunFolder
-from nmt.training.weights_and_biases import has_key, how_to_view, is_reachable, wandb_mode
+from nmt.training.weights_and_biases import has_key, how_to_view, is_reachable, log_samples, wandb_mode
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -84,6 +86,30 @@ def test_tensorboard_gets_its_events(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     fit(tmp_path, tiny_config(max_steps=2).model_copy(update={"logger": "tensorboard"}))
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_pictures_of_a_panel_have_one_size() -> None:
+    """W&B makes one sprite of a panel, and warned at every validation that lines are not equally wide."""
+    wandb = pytest.importorskip("wandb")
+    from PIL import Image
+
+    pictures = []
+    for name, size in (("alignment", (30, 9)), ("attention", (7, 7)), ("alignment", (50, 4))):
+        file = io.BytesIO()
+        Image.new("RGB", size, "black").save(file, "PNG")
+        pictures.append((name, file.getvalue(), f"{size}"))
+    logged: list[dict[str, Any]] = []
+    run = SimpleNamespace(log=logged.append)
+    log_samples(run, [{"line": "a"}], images=pictures, step=3)
+    [row] = logged
+    assert [[image.image.size for image in row[name]] for name in ("alignment", "attention")] == [
+        [(50, 9)] * 2,
+        [(7, 7)],
+    ]
+    assert [image._caption for image in row["alignment"]] == ["(30, 9)", "(50, 4)"]
+    first = row["alignment"][0].image
+    assert (first.getpixel((29, 8)), first.getpixel((30, 8))) == ((0, 0, 0), (255, 255, 255))
+    assert isinstance(row["samples"], wandb.Table)
 
 
 def test_a_key_is_found_where_wandb_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

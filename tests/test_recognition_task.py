@@ -9,17 +9,17 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 from test_fit import rows, run_in_process
-from tiny_recognizer import BLOCKS, tiny_recognizer, write_scribble
+from tiny_recognizer import BLOCKS, tiny_recognizer, write_scribble, write_tiny_recognizer
 
 from nmt.checkpoint import read_recognition
 from nmt.config.recognition import RecognitionConfig
 from nmt.data.lines.collate import line_evaluation_loader
-from nmt.errors import TrainingError
+from nmt.errors import DataError, TrainingError
 from nmt.inference.recognizer import Recognizer
 from nmt.metrics.error_rate import character_errors, error_rates
 from nmt.models.build import build_recognition
 from nmt.search.forced_alignment import align
-from nmt.training import curves
+from nmt.training import curves, recognition
 from nmt.training.faults import memory_explained
 from nmt.training.fit import train
 from nmt.training.line_samples import SAMPLES
@@ -201,6 +201,29 @@ def test_memory_that_ends_between_batches_names_the_options_of_the_task(
     said = rf"step 1: out of memory between two batches \(no more\); lower {named}"
     with pytest.raises(TrainingError, match=said), memory_explained(trainer, partial(describe, corpus)):
         raise MemoryError("no more")
+
+
+def test_memory_that_a_model_does_not_fit_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.\nmore")
+
+    monkeypatch.setattr(recognition, "build_recognition", fail)
+    with pytest.raises(TrainingError, match=r"before the first step \(.* 9 bytes\.\); lower the size of the model"):
+        train(small_config(folder), run_dir=tmp_path / "run")
+
+
+def test_whose_alphabet_it_is_that_refuses_a_line_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines of another language were "not in the alphabet of 9 characters", and nobody knew of whose."""
+    start = write_tiny_recognizer(tmp_path / "tiny.ckpt")
+    write_lines(tmp_path / "train", ["Ж"])
+    config = small_config(tmp_path, data={"validation": ()}, train={"initialize_from": str(start), "max_steps": 1})
+    with pytest.raises(DataError, match="not in the alphabet of 9 characters: 'Ж'"):
+        train(config, run_dir=tmp_path / "run")
+    assert f"begins with {start} and its alphabet of 9 characters" in capsys.readouterr().err
 
 
 @pytest.mark.slow

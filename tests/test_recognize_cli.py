@@ -343,3 +343,13 @@ def test_a_bar_appears_only_where_somebody_sees_it(
     assert main([str(one) for one in options]) == 1
     err = capsys.readouterr().err
     assert "2/2" in err and "\nrecognize: 1 of 2 lines could not be read" in err
+
+
+def test_a_page_that_is_read_as_one_line_is_remarked(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, tmp_path: Path
+) -> None:
+    """A scanned page gave one short word, and nobody was told why."""
+    write_scribble(tmp_path / "page.png", 300, height=400)
+    write_scribble(tmp_path / "letter.png", 20, height=40)
+    _, said = run(capsys, "--checkpoint", checkpoint, *names(tmp_path, "page.png", "letter.png"))
+    assert "page.png: higher than wide" in said and "letter.png" not in said

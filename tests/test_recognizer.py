@@ -20,6 +20,7 @@ from nmt.config.recognition import CTCSearchConfig
 from nmt.data.lines.line import Line, Pixels, Points
 from nmt.data.lines.picture import MAX_COLUMNS, Cutout, ImageFile
 from nmt.errors import CheckpointError, ConfigError, DataError, RecognitionError
+from nmt.inference.line_input import PenPlace
 from nmt.inference.line_search import LineSearch, read_lexicon
 from nmt.inference.recognition import NOTHING, Recognition, edges
 from nmt.inference.recognizer import Recognizer
@@ -296,6 +297,41 @@ def test_boxes_are_where_the_ink_is(height: int) -> None:
         assert character.confidence == pytest.approx(0.9)
 
 
+def digits_place(count: int, *, paper: int = 40, air: int = 6) -> PenPlace:
+    """Digits of two strokes each, 10 units wide and 10 apart, with so many columns on paper and then in the air."""
+    columns = np.arange(count * (paper + air) - air)
+    number, column = columns // (paper + air), columns % (paper + air)
+    x = 20 * number + np.where(column < paper, 10 * column / (paper - 1), 10 + 10 * (column - paper + 1) / (air + 1))
+    return PenPlace(np.stack([x, columns % 7], axis=1), (column < paper) & (column // 2 != paper // 4))
+
+
+def test_boxes_of_strokes_end_where_the_pen_is_lifted() -> None:
+    """A network of pen strokes says a digit at its very end: cut halfway to the next, a box held half of that too."""
+    place = digits_place(3)
+    for early in (-1, 0, 3, 6):  # frames of 4 columns before the last on paper; behind it, in the air, once
+        spans = [(9 - early, 11 - early), (20 - early, 22 - early), (32 - max(early, 0), 33)]
+        found = [place.box(*stretch) for stretch in place.stretches(spans, 33, stride=4)]
+        assert [edge for box in found for edge in (box.left, box.right)] == pytest.approx([0, 10, 20, 30, 40, 50])
+    joined = PenPlace(place.way, np.ones(len(place.way), dtype=bool))
+    assert joined.stretches([(9, 10), (20, 22)], 33, stride=4) == [(0, 60), (60, 132)]
+    assert place.stretches([], 33, stride=4) == []
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.lists(st.integers(0, 14), max_size=5, unique=True))
+def test_whatever_the_pen_did_its_whole_way_is_shared_out(on_paper: list[bool], firsts: list[int]) -> None:
+    generator = np.random.default_rng(len(on_paper))
+    place = PenPlace(generator.normal(size=(len(on_paper), 2)), np.array([True, *on_paper[1:]]))
+    frames = -(-len(on_paper) // 4)
+    spans = [(first, first + 1) for first in sorted(firsts) if first < frames]
+    found = place.stretches(spans, frames, stride=4)
+    assert len(found) == len(spans)
+    assert not found or (found[0][0], found[-1][1]) == (0, 4 * frames)
+    assert all(one[1] == other[0] for one, other in pairwise(found))
+    for (left, right), (first, _) in zip(found, spans, strict=True):
+        assert left <= 4 * first <= right
+        assert all(np.isfinite(place.box(left, right)))
+
+
 def test_boxes_of_strokes_are_in_the_pens_own_units() -> None:
     points = pen(5)
     (found,) = recognizer(kind="strokes").recognize([points])
@@ -485,3 +521,9 @@ def test_a_neural_language_model_is_asked_in_place_of_the_n_grams() -> None:
             expected = recognition.log_likelihood + 2.0 * (language + scorer.finish(state))
             assert recognition.nbest[0].score == pytest.approx(expected, abs=1e-4)
     assert [one.text for one in neural.recognize(lines, search=neural.search)] == [one.text for one in found]
+
+
+def test_a_path_alone_is_no_list_of_lines() -> None:
+    """It was read letter by letter: `/: is not a file`."""
+    with pytest.raises(DataError, match=r"a list of lines; give \['/some/line.png'\]"):
+        recognizer().recognize("/some/line.png")

@@ -100,7 +100,11 @@ def run(argv: list[str]) -> int:
     print(told(found))
     for problem in told_bad(found):
         print(f"evaluate-lines: {problem}", file=sys.stderr)
-    return 0
+    unread = sum(line.hypothesis is None for line in read)
+    untold = sum(not line.reference.strip() for line in read)
+    if untold:
+        print(f"evaluate-lines: {untold:,} of {len(read):,} lines have no transcript to err in", file=sys.stderr)
+    return 1 if unread or untold else 0
 
 
 # --- what can be said before work begins
@@ -142,6 +146,11 @@ def _listed(sources: "LinesConfig") -> "list[Line]":
     if not lines:
         raise DataError(
             f"{', '.join(source.path for source in sources.test)}: holds no line; there is nothing to score"
+        )
+    if not any((line.text or "").strip() for line in lines):
+        raise DataError(
+            f"{', '.join(source.path for source in sources.test)}: none of {len(lines):,} lines has a transcript; there"
+            " is nothing to score (`recognize` reads lines without)"
         )
     return lines
 

@@ -151,7 +151,10 @@ def _read(recognizer: "Recognizer", item: Listed) -> "LineInput | str":
     if item.line is None:
         return item.error
     try:
-        return recognizer.read(item.line)
+        read = recognizer.read(item.line)
+        if read.looks_like_a_page:
+            _tell(f"{item.name}: higher than wide, and read as one line; give a page's ALTO or PAGE .xml, or its lines")
+        return read
     except DataError as error:
         return str(error) if item.name in str(error) else f"{item.name}: {error}"
 

@@ -1,6 +1,8 @@
 """Anything that shows a line of handwriting → what a recogniser's front-end reads, and the way back to its pixels."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,11 +16,14 @@ from nmt.data.lines.line import Line, Pixels, Points, Recording
 from nmt.data.lines.picture import ImageFile, pixels_of, scaled, scaled_width
 from nmt.data.lines.strokes import stroke_features, walk_of
 from nmt.errors import DataError
-from nmt.inference.recognition import Box
+from nmt.inference.recognition import Box, edges
 
 LineLike = Recording | Line | Pixels | Points | Image.Image | NDArray[Any] | str | Path
 
+Span = tuple[int, int]  # a symbol's own frames: the first, and the one behind the last
+
 LOWEST: Final = 4  # pixels; in less nobody has written
+TALL: Final = 300  # pixels; a single letter in a line's image may be higher than wide, but is not so high
 
 
 class PixelPlace(NamedTuple):
@@ -29,6 +34,10 @@ class PixelPlace(NamedTuple):
     width: float
     height: float
     columns: int
+
+    def stretches(self, spans: Sequence[Span], frames: int, *, stride: int) -> list[tuple[float, float]]:
+        """The columns of symbols whose own frames, each of `stride` columns, are `spans`: as `edges` says."""
+        return [(left * stride, right * stride) for left, right in edges(spans, frames)]
 
     def box(self, first: float, end: float) -> Box:
         """What the columns from `first` to before `end` cover, inside the line."""
@@ -41,6 +50,27 @@ class PenPlace(NamedTuple):
 
     way: Float64[np.ndarray, "X 2"]
     on_paper: Bool[np.ndarray, " X"]
+
+    def stretches(self, spans: Sequence[Span], frames: int, *, stride: int) -> list[tuple[float, float]]:
+        """The columns of symbols whose own frames are `spans`; all that was drawn belongs to one of them.
+
+        Of pen strokes a network often says a symbol at its very end, so that half the way to the next would be too far.
+        Two symbols are parted where, from the first frame of one to that of the other, the pen went farthest to the
+        right through the air; halfway between their frames where it did not.
+        """
+        lifts = self._lifts()
+        cuts = [0.0]
+        for (first, end), (following, _) in pairwise(spans):
+            between = [lift for lift in lifts if first * stride <= lift[1] < following * stride]
+            cuts.append(max(between)[1] if between else (end + following) / 2 * stride)
+        return list(pairwise([*cuts, float(frames * stride)])) if spans else []
+
+    def _lifts(self) -> list[tuple[float, float]]:
+        """Of every way through the air that leads to the right: how far, and its middle column."""
+        turns = np.flatnonzero(np.diff(self.on_paper)) + 1
+        ways = [(begin, end) for begin, end in pairwise(turns.tolist()) if not self.on_paper[begin]]
+        lifts = [(float(self.way[end, 0] - self.way[begin - 1, 0]), (begin + end) / 2) for begin, end in ways]
+        return [lift for lift in lifts if lift[0] > 0]
 
     def box(self, first: float, end: float) -> Box:
         """The smallest box around what was written in the columns from `first` to before `end`."""
@@ -59,6 +89,11 @@ class LineInput(NamedTuple):
     @property
     def columns(self) -> int:
         return 0 if self.features is None else self.features.shape[2]
+
+    @property
+    def looks_like_a_page(self) -> bool:
+        """Whether an image is large and higher than wide, as no line is."""
+        return isinstance(self.place, PixelPlace) and self.place.height > max(self.place.width, TALL)
 
 
 def line_input(line: LineLike, frontend: FrontendConfig) -> LineInput:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from nmt.checkpoint import read_recognition
 from nmt.config.recognition import CTCSearchConfig, RecognitionConfig
-from nmt.errors import CheckpointError, ConfigError, RecognitionError
+from nmt.errors import CheckpointError, ConfigError, DataError, RecognitionError
 from nmt.inference.device import is_out_of_memory, named_device
 from nmt.inference.line_input import LineInput, LineLike, PenPlace, PixelPlace, line_input
 from nmt.inference.line_search import LineSearch
-from nmt.inference.recognition import NOTHING, Character, Recognition, edges
+from nmt.inference.recognition import NOTHING, Character, Recognition
 from nmt.inference.windows import batches
 from nmt.models.recognition import RecognitionModel
 from nmt.search.forced_alignment import align
@@ -126,6 +126,8 @@ class Recognizer:
         chooser = self._search
         if search is not None:
             chooser = LineSearch(search, self.alphabet, self.language_model, self.scorer)
+        if isinstance(lines, (str, Path)):  # which is iterable too, letter by letter
+            raise DataError(f"{lines}: recognize takes a list of lines; give [{str(lines)!r}]")
         source = iter(lines)
         while window := [self._input(line) for line in islice(source, WINDOW)]:
             found = [NOTHING] * len(window)
@@ -192,13 +194,11 @@ class Recognizer:
         """Where a text's characters stand, by the likeliest path that spells it; none where the frames are too few."""
         ids = self.alphabet.encode(text)
         spans = align(log_probs, ids).spans
-        stride = self.model.frontend.stride
+        stretches = place.stretches(spans, len(log_probs), stride=self.model.frontend.stride)
         found = []
-        for number, (first, end), (left, right) in zip(ids, spans, edges(spans, len(log_probs)), strict=True):
+        for number, (first, end), stretch in zip(ids, spans, stretches, strict=True):
             certain = float(log_probs[first:end, number].max().exp())
-            found.append(
-                Character(self.alphabet.symbols[number - 1], place.box(left * stride, right * stride), certain)
-            )
+            found.append(Character(self.alphabet.symbols[number - 1], place.box(*stretch), certain))
         return tuple(found)
 
 

@@ -159,6 +159,19 @@ def memory_explained(trainer: "lightning.Trainer", describe: Callable[[Any], str
         raise TrainingError(_too_large(batch, describe, step=trainer.global_step + 1, error=error)) from error
 
 
+@contextlib.contextmanager
+def preparation_explained() -> Iterator[None]:
+    """The same before there is a batch, while a corpus is read and a model built."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"out of memory before the first step ({_reason(error)}); lower the size of the model, or train on less"
+        ) from error
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Of a GPU (torch's own class, or cuBLAS), of a CPU (torch says so in words), or of Python."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -168,10 +181,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _too_large(batch: Any, describe: Callable[[Any], str], *, step: int, error: BaseException) -> str:
-    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    reason = _reason(error)
     if batch is None:
         return (
             f"step {step}: out of memory between two batches ({reason}); {describe(None)}, in a new --run-dir; the"
             " checkpoints are intact"
         )
     return f"step {step}: out of memory ({reason}) on {describe(batch)}, in a new --run-dir; the checkpoints are intact"
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

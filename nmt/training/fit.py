@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from nmt.config.training import TrainConfig
 from nmt.errors import ConfigError
 from nmt.training.callbacks import build_callbacks
 from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
-from nmt.training.faults import memory_explained
+from nmt.training.faults import memory_explained, preparation_explained
 from nmt.training.finish import average_best
 from nmt.training.levers import Levers, apply, choose_levers, limit_kernels
 from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
@@ -56,7 +57,8 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
         lightning.seed_everything(config.seed, workers=True, verbose=False)
         trainer = _trainer(run, levers, terminal=terminal)  # before the long work, for the errors in its options
         place = Place(trainer.global_rank, trainer.world_size, on_gpu=_on_gpu(config.train))
-        parts = _assemble(config, place, newest=newest)
+        with preparation_explained():
+            parts = _assemble(config, place, newest=newest)
         device = trainer.strategy.root_device
         _introduce(run, parts, levers, resuming_from=newest)
         with _closed(trainer, run):
@@ -72,7 +74,14 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                 if parts.evaluation is not None:
                     average_best(run, parts.task, parts.evaluation(), device=device)
                 parts.evaluate_tests(run, device)
+                log.info("done: the best checkpoint is in %s; next: nmt %s --checkpoint %s", *_next(run))
     return run.path
+
+
+def _next(run: RunFolder) -> tuple[Path, str, str]:
+    """The run's folder, the command that uses what was trained, and the folder as it is typed."""
+    command = "recognize" if run.config.task == "recognition" else "translate"
+    return run.path, command, shlex.quote(str(run.path))
 
 
 def _assemble(config: RunConfig, place: Place, *, newest: Path | None) -> Parts:

@@ -142,11 +142,13 @@ class LogLines(Callback):
             log.info("%s", self._line(trainer, "validation/"))
 
     def _line(self, trainer: "lightning.Trainer", prefix: str) -> str:
-        total = f"/{trainer.max_steps:,}" if trainer.max_steps > 0 else ""
+        limit = trainer.max_steps if trainer.max_steps > 0 else None
+        total = getattr(trainer.lightning_module, "total_steps", None) or limit  # of the whole run, if it is known
         shown = shown_metrics({k: v for k, v in trainer.callback_metrics.items() if k.startswith(prefix)})
         words = "  ".join(f"{name} {value}" for name, value in shown.items())
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-        return f"step {trainer.global_step:,}{total}  {words}  {minutes}:{seconds:02d}"
+        of = f"/{total:,}" if total else ""
+        return f"step {trainer.global_step:,}{of}  {words}  {minutes}:{seconds:02d}"
 
 
 class TrainingBar(TQDMProgressBar):

@@ -86,10 +86,12 @@ def _tuned(
     log.info("tuning the language model's weight on %d validation lines", len(chosen))
     lines = [validation.lines[i] for i in chosen]
     search, tuning = tune_search(recognizer, lines, [validation.text(i) for i in chosen])
+    alone = next(errors for weights, errors in tuning.searched.items() if not weights.language_weight)
+    characters = max(1, sum(len(validation.text(i)) for i in chosen))
     log.info(
-        "language weight α %.2f, insertion bonus β %.2f: %d characters wrong; with α 0: %d",
-        *(search.language_weight, search.insertion_bonus, tuning.errors),
-        next(errors for weights, errors in tuning.searched.items() if not weights.language_weight),
+        "language weight α %.2f, insertion bonus β %.2f: CER %.2f %% on these lines, and %.2f %% without the model",
+        *(search.language_weight, search.insertion_bonus),
+        *(100 * errors / characters for errors in (tuning.errors, alone)),
     )
     tuned = _searching(checkpoint, search, checkpoint.language_model)
     return replace(tuned, about={**tuned.about, TUNED: len(chosen)})

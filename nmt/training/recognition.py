@@ -44,6 +44,11 @@ def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Pat
     if corpora.validation is not None:
         evaluation = partial(line_evaluation_loader, corpora.validation, config.data)
         validation = evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
+    else:
+        log.warning(
+            "no validation lines: no error rate will be known while training, the last checkpoint is kept rather than"
+            " the best, and no language model is tuned; give --data.validation"
+        )
     total_steps = count_steps(
         max_steps=train.max_steps, max_epochs=train.max_epochs, batches=len(loader), accumulate=train.accumulate
     )
