@@ -527,3 +527,18 @@ def test_a_path_alone_is_no_list_of_lines() -> None:
     """It was read letter by letter: `/: is not a file`."""
     with pytest.raises(DataError, match=r"a list of lines; give \['/some/line.png'\]"):
         recognizer().recognize("/some/line.png")
+
+
+def test_what_is_no_line_is_said(tmp_path: Path) -> None:
+    """`'int' object has no attribute 'read'` told nobody what to give. Types are checked in this process."""
+    file = write_tiny_recognizer(tmp_path / "tiny.ckpt")
+    program = (
+        "import sys; from nmt import Recognizer; from nmt.errors import DataError\n"
+        "reader = Recognizer.from_checkpoint(sys.argv[1], device='cpu')\n"
+        "for given in (3, None, ['a.png']):\n"
+        "    try: reader.recognize([given])\n"
+        "    except DataError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert [line.split(" is no line; give a path")[0] for line in said] == ["a int", "a NoneType", "a list"]

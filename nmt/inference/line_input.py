@@ -115,7 +115,8 @@ def name_of(line: LineLike) -> str:
     return str(getattr(line, "path", "") or getattr(line, "filename", "") or "a line")
 
 
-def _read(line: LineLike) -> Pixels | Points:
+def _read(line: object) -> Pixels | Points:
+    """DataError too for what is no `LineLike`: Python lets anything through."""
     if isinstance(line, (Pixels, Points)):
         return line
     if isinstance(line, Line):
@@ -126,6 +127,9 @@ def _read(line: LineLike) -> Pixels | Points:
         return Pixels(pixels_of(line, name=name_of(line)))
     if isinstance(line, np.ndarray):
         return Pixels(_checked(line))
+    if not isinstance(line, Recording):
+        kind = type(line).__name__
+        raise DataError(f"a {kind} is no line; give a path, an image of Pillow, an array of bytes, Points or Pixels")
     return line.read()
 
 

@@ -66,7 +66,7 @@ class PreparedCell(Cell):
             cell.register_parameter(name, None)  # nothing reads them any more
         self.cell = cell
 
-    def recurrent_weight(self) -> None:  # type: ignore[override]
+    def recurrent_weight(self) -> None:  # type: ignore[override]  # no tensor to give
         """There is none apart, and nothing is dropped."""
 
     def forward(self, inputs: Tensor, state: CellState | None = None) -> Tensor:

@@ -43,7 +43,7 @@ class Measure:
         text = self.normalize(text)
         if self.unit == "codepoint" or text.isascii():
             return text
-        import regex  # type: ignore[import-untyped]
+        import regex  # type: ignore[import-untyped]  # it ships no types
 
         found: list[str] = regex.findall(r"\X", text)
         return found

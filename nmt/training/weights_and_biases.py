@@ -177,7 +177,7 @@ def _init(folder: Path, *, name: str, config: Mapping[str, Any], mode: str) -> A
         id=_run_id(folder / "wandb_id"),
         resume="allow" if mode == "online" else None,  # offline there is nobody to ask; `wandb sync` joins the parts
         config=dict(config),
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,  # type: ignore[arg-type]  # one of its words, as a plain string
         settings=wandb.Settings(init_timeout=INIT_SECONDS, silent=True, console="off"),
     )
 

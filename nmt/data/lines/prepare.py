@@ -70,7 +70,7 @@ def prepare_lines(
     reading = _Reading(config, Preparation(kind, height, colour), frames_of)
     report, contents = LinesReport(), dict[str, Content]()
     splits = {"train": config.train, "validation": config.validation}
-    splits |= {f"test {name}": (source,) for name, source in test_names(config.test).items()}
+    splits |= {f"test {name}": (source,) for name, source in names_of_tests(config.test).items()}
     corpora: dict[str, LineCorpus] = {}
     for name, sources in splits.items():
         if not sources and name != "train":
@@ -94,7 +94,7 @@ def prepare_lines(
     return LineCorpora(train, validation, tests, alphabet, report, contents)
 
 
-def test_names(sources: Sequence[LineSource]) -> dict[str, LineSource]:
+def names_of_tests(sources: Sequence[LineSource]) -> dict[str, LineSource]:
     """A short, unique name for every test set: its file's or folder's, the folder's where the file is a `lines.tsv`."""
     named: dict[str, LineSource] = {}
     for source in sources:
