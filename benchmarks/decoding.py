@@ -1,4 +1,4 @@
-"""Sentences per CPU-second of our decoding, beside a naive loop: one thread, the arms taking turns.
+"""Sentences per CPU-second of our decoding, beside a naive loop and other toolkits: one thread, the arms in turns.
 
     python benchmarks/decoding.py
     python benchmarks/decoding.py --checkpoint runs/mine --input corpus/test.en
@@ -7,22 +7,26 @@ Without a checkpoint the model has random weights and the sentences are random. 
 tokens for a sentence: `</s>` is made impossible before a length drawn for the sentence, and certain there, so that
 arms differ in how fast they are and in nothing else. With a checkpoint, every arm ends where its search ends.
 
+The arms (c) are recurrent models of OpenNMT-py and Joey NMT with their own searches, where they are installed and
+weights are random (peers/ says which options); they too say exactly those tokens, which is checked.
+
 The naive loop sorts by length as ours does, and encodes once. At each step it projects the keys of every row anew,
 takes a log-softmax and a top-k over everything, gathers all states and memories, and goes on until the whole batch has
 ended; finished hypotheses keep their place in the beam. (So it ranks a little differently, where `</s>` is free.)
 """
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import peers
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from turns import columns, rows, take_turns
 
 from nmt.checkpoint import read_checkpoint
 from nmt.config.model import ModelConfig
@@ -42,12 +46,6 @@ from nmt.text.tokenizer import END, PAD, START, UNKNOWN
 
 FORBIDDEN = (PAD, UNKNOWN, START)
 ALPHA = 0.6
-# Measured on another machine (AVX512, one thread, 256 units, vocabulary 8000, batch 1 / 32 / 128): not comparable with
-# a column from this one, except on such a machine.
-OTHERS = {
-    "OpenNMT-py RNN": {1: (64, 327, 532), 5: (33, 129, 133)},
-    "Joey NMT RNN": {1: (43, 155, 150), 5: (9, 32, 43)},
-}
 
 
 class Batch(NamedTuple):
@@ -58,7 +56,10 @@ class Batch(NamedTuple):
     limits: Int[Tensor, " B"]
 
 
-Decode = Callable[[Batch, int], None]  # a batch and a beam size
+class Decode(Protocol):
+    """An arm: translate all sentences of a batch; a beam of 1 is greedy."""
+
+    def __call__(self, batch: Batch, beam: int) -> None: ...
 
 
 # --- ours ------------------------------------------------------------------------------------------------------------
@@ -160,6 +161,20 @@ def naive(model: TranslationModel, *, forced: bool) -> Decode:
     return decode
 
 
+# --- other toolkits ---------------------------------------------------------------------------------------------------
+
+
+def other(search: peers.Search) -> Decode:
+    """Raises RuntimeError if it has not said as many tokens as it must."""
+
+    def decode(batch: Batch, beam: int) -> None:
+        said = search(*batch, beam)
+        if said != batch.limits.tolist():
+            raise RuntimeError(f"sentences of {said} tokens instead of {batch.limits.tolist()}")
+
+    return decode
+
+
 # --- what is decoded, measuring, printing ---------------------------------------------------------------------------
 
 
@@ -170,6 +185,7 @@ class Task(NamedTuple):
     sources: Sequence[Sequence[int]]
     limits: Int[Tensor, " N"]
     forced: bool
+    recipe: peers.Recipe | None  # what other toolkits have to build; they cannot read a checkpoint
 
 
 def random_task(arguments: argparse.Namespace) -> Task:
@@ -182,7 +198,13 @@ def random_task(arguments: argparse.Namespace) -> Task:
     lengths = torch.randint(5, 26, (arguments.sentences,))
     sources = [torch.randint(4, arguments.vocabulary, (length,)).tolist() for length in lengths.tolist()]
     limits = (lengths * (0.7 + 0.6 * torch.rand(arguments.sentences))).long() + 1
-    return Task(model.eval(), sources, limits, forced=True)
+    recipe = peers.Recipe(
+        **sizes,
+        layers=config.encoder_layers,
+        vocabulary_size=arguments.vocabulary,
+        additive_attention="additive" in arguments.attention,
+    )
+    return Task(model.eval(), sources, limits, forced=True, recipe=recipe)
 
 
 def real_task(arguments: argparse.Namespace) -> Task:
@@ -190,7 +212,7 @@ def real_task(arguments: argparse.Namespace) -> Task:
     lines = arguments.input.read_text(encoding="utf-8").splitlines()
     sources = [ids for ids in checkpoint.tokenizers.source.encode_batch(lines) if ids][: arguments.sentences]
     limits = maximum_lengths(torch.tensor([len(ids) + 1 for ids in sources]), SearchConfig())
-    return Task(checkpoint.build().eval(), sources, limits, forced=False)
+    return Task(checkpoint.build().eval(), sources, limits, forced=False, recipe=None)
 
 
 def batches(task: Task, size: int) -> list[Batch]:
@@ -199,13 +221,14 @@ def batches(task: Task, size: int) -> list[Batch]:
     made = []
     for begin in range(0, len(order), size):
         chosen = order[begin : begin + size]
-        rows = [torch.tensor([*task.sources[i], END]) for i in chosen]
-        source = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
-        made.append(Batch(source, torch.tensor([len(row) for row in rows]), task.limits[chosen]))
+        ids = [torch.tensor([*task.sources[i], END]) for i in chosen]
+        source = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=PAD)
+        made.append(Batch(source, torch.tensor([len(row) for row in ids]), task.limits[chosen]))
     return made
 
 
 def arms(task: Task) -> dict[str, Decode]:
+    """Ours in every number format, the naive loop, and what other toolkits are installed, if weights are random."""
     found = {"naive fp32": naive(task.model, forced=task.forced)}
     precisions: dict[str, Precision] = {"ours fp32": "32", "ours bf16": "bf16", "ours int8": "int8"}
     for name, precision in precisions.items():
@@ -213,42 +236,25 @@ def arms(task: Task) -> dict[str, Decode]:
             found[name] = ours(prepare_for_inference(task.model, precision), forced=task.forced)
         except ConfigError as error:
             print(f"{name}: not here ({error})")
+    if task.recipe is not None:
+        found |= {f"(c) {name}": other(peer.search(task.recipe)) for name, peer in peers.installed().items()}
     return found
 
 
-@torch.inference_mode()
-def measure(decoders: dict[str, Decode], work: list[Batch], beam: int, *, repeats: int) -> dict[str, list[float]]:
-    """CPU-seconds of every arm and repeat; the arms take turns at every batch. One batch warms up."""
-    for decode in decoders.values():
-        decode(work[-1], beam)
-    seconds: dict[str, list[float]] = {name: [] for name in decoders}
-    for _ in range(repeats):
-        spent = dict.fromkeys(decoders, 0.0)
-        for batch in work:
-            for name, decode in decoders.items():
-                begin = time.process_time()
-                decode(batch, beam)
-                spent[name] += time.process_time() - begin
-        for name in decoders:
-            seconds[name].append(spent[name])
-    return seconds
-
-
 def compare(task: Task, arguments: argparse.Namespace) -> None:
+    """Print a row for each search, batch size and arm."""
     decoders = arms(task)
-    print("\n| search | batch | arm | sentences / CPU-second | × naive |\n|-|-|-|-|-|")
+    references = [name for name in decoders if name.startswith(("naive", "(c)"))]
+    heads = ["search", "batch", "arm", "sentences / CPU-second", *columns(references)]
+    print(f"\n| {' | '.join(heads)} |\n|{'-|' * len(heads)}")
     for beam in arguments.beams:
         for size in arguments.batches:
-            work = batches(task, size)
-            seconds = measure(decoders, work, beam, repeats=arguments.repeats)
-            for name, spent in seconds.items():
-                speed = len(task.sources) / statistics.median(spent)
-                ratio = statistics.median(a / b for a, b in zip(seconds["naive fp32"], spent, strict=True))
+            searches = {name: partial(decode, beam=beam) for name, decode in decoders.items()}
+            with torch.inference_mode():
+                seconds = take_turns(searches, batches(task, size), rounds=arguments.repeats, warm_up=1)
+            for name, cells in rows(seconds, len(task.sources), references):
                 search = "greedy" if beam == 1 else f"beam {beam}"
-                print(f"| {search} | {size} | {name} | {speed:,.0f} | {ratio:.2f} |", flush=True)
-    print("\nOthers, on an AVX512 machine (not this one), sentences/s at batch 1 / 32 / 128:")
-    for name, speeds in OTHERS.items():
-        print(f"  {name}: greedy {' / '.join(map(str, speeds[1]))}, beam 5 {' / '.join(map(str, speeds[5]))}")
+                print(f"| {search} | {size} | {name} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> int:
