@@ -3,11 +3,16 @@
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Final, cast
 
 from nmt.errors import StorageError
+
+# How compressed files begin, and what writes their content to a pipe
+_UNPACKERS: Final = {b"\x1f\x8b": "zcat", b"\xfd7zXZ\x00": "xzcat", b"\x28\xb5\x2f\xfd": "zstdcat"}
+_BZIP2_BLOCK: Final = b"1AY&SY"  # behind BZh and a digit, with which a text may begin
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -28,11 +33,12 @@ def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size:
         return
     path = path.resolve()  # what a link points to, not the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    failures: list[OSError] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as stream:
-                write(stream)
+                write(cast(BinaryIO, _Remembering(stream, failures)))
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
@@ -43,18 +49,76 @@ def write_then_replace(path: Path, write: Callable[[BinaryIO], object], *, size:
     except (OSError, RuntimeError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # torch's writer closes badly on a second Ctrl-C
             raise KeyboardInterrupt from error
-        raise StorageError(_cannot_write(path, error, size=size)) from error
+        raise StorageError(_cannot_write(path, failures[0] if failures else error, size=size)) from error
+
+
+class _Remembering:
+    """A stream that keeps the error of a write: torch makes `unexpected pos 64 vs 128` of a full disk."""
+
+    def __init__(self, stream: BinaryIO, failures: list[OSError]) -> None:
+        self._stream = stream
+        self._failures = failures
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self._failures.append(error)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def append_whole(path: Path, text: str) -> None:
+    """Append all of `text` (UTF-8) or nothing; StorageError where that fails."""
+    data = text.encode("utf-8")
+    try:
+        with open(path, "ab", buffering=0) as stream:
+            before = stream.seek(0, os.SEEK_END)
+            try:
+                written = stream.write(data)
+                if written != len(data):  # a disk that fills up takes what fits, and complains at the next byte only
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                stream.truncate(before)
+                raise
+    except OSError as error:
+        raise StorageError(_cannot_write(path, error, size=len(data))) from error
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file; StorageError, and no half of it, where that fails."""
+
+    def write(stream: BinaryIO) -> None:
+        with open(source, "rb") as original:
+            shutil.copyfileobj(original, stream)
+
+    write_then_replace(target, write, size=source.stat().st_size)
+
+
+def unpacker(begin: bytes) -> str | None:
+    """The program that unpacks a file whose first ten bytes these are; None where it is not compressed."""
+    if begin[:3] == b"BZh" and begin[4:10] == _BZIP2_BLOCK:
+        return "bzcat"
+    return next((tool for magic, tool in _UNPACKERS.items() if begin.startswith(magic)), None)
 
 
 def replace_link(link: Path, target: Path) -> None:
-    """Point the symbolic link `link` at `target`, a file in the same folder; a hard link where it must be."""
+    """Point the symbolic link `link` at `target`, a file in the same folder; a hard link where it must be.
+
+    StorageError, and the link as it was, where neither can be made.
+    """
     temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
     try:
-        os.symlink(target.name, temporary)
-    except OSError:  # a file system, or a user on Windows, without the right to symbolic links
-        os.link(target, temporary)
-    os.replace(temporary, link)
+        temporary.unlink(missing_ok=True)
+        try:
+            os.symlink(target.name, temporary)
+        except OSError:  # a file system, or a user on Windows, without the right to symbolic links
+            os.link(target, temporary)
+        os.replace(temporary, link)
+    except OSError as error:
+        raise StorageError(_cannot_write(link, error, size=len(target.name))) from error
 
 
 def _sync_folder(folder: Path) -> None:

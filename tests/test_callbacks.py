@@ -282,6 +282,7 @@ def test_a_page_escapes_its_text_and_shows_attention() -> None:
     assert "<b>" not in page and html.escape(SAMPLE.source) in page
     assert page.count("<svg") == 1 and page.count("<rect") == 2  # the cell of weight 0 is left out
     assert "after step 1,200" in page and "&lt;b&gt; → $x$: 0.75" in page
+    assert page.count("darker where it looked") == 1 and page.index("darker") < page.index("<article")
 
 
 def test_heat_maps_check_their_shape() -> None:
@@ -340,3 +341,36 @@ def test_tokens_are_counted(tmp_path: Path) -> None:
         speeds = [float(row["train/tokens_per_second"]) for row in csv.DictReader(stream) if row["train/loss"]]
     # 5 steps of 15 tokens take at least 0.1 s
     assert len(speeds) == 2 and all(75 < speed <= 750 for speed in speeds)
+
+
+KILLED_WHILE_VALIDATING = """
+import os, signal, sys
+from pathlib import Path
+import torch
+import tiny_training
+
+class Task(tiny_training.Task):
+    def validation_step(self, batch, batch_idx):
+        if self.global_step == 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().validation_step(batch, batch_idx)
+
+torch.set_num_threads(1)
+tiny_training.Task = Task
+tiny_training.fit(Path(sys.argv[1]), tiny_training.tiny_config(checkpoint_every_steps=2))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_undrawn")
+def test_a_kill_during_validation_loses_no_row(tmp_path: Path) -> None:
+    """Saved before its validation, a step had none: Lightning does not make up for it, and the row was missing."""
+    command = [sys.executable, "-c", KILLED_WHILE_VALIDATING, str(tmp_path / "killed")]
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, timeout=240)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.ckpt")["global_step"] == 8
+    resumed = fit(tmp_path / "killed", tiny_config(checkpoint_every_steps=2))
+    whole = fit(tmp_path / "whole", tiny_config(checkpoint_every_steps=2))
+    assert weights(resumed) == weights(whole)
+    assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nmt.config.data import TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
-from nmt.data.corpus import Float64, Sentences
+from nmt.data.corpus import Sentences
 from nmt.text.tokenizer import END, PAD, START, Tokenizer, Tokenizers
 
 PAIRS = st.lists(st.tuples(*[st.lists(st.integers(4, 999), max_size=6)] * 2), min_size=1, max_size=12)
@@ -20,8 +20,6 @@ PAIRS = st.lists(st.tuples(*[st.lists(st.integers(4, 999), max_size=6)] * 2), mi
 
 class MemoryCorpus:
     """A `Corpus` of lists of ids and, where wanted, texts."""
-
-    weights: Float64 | None = None
 
     def __init__(self, pairs: Sequence[tuple[list[int], list[int]]], texts: Sequence[tuple[str, str]] = ()) -> None:
         self.source_ids = Sentences.from_lists([source for source, _ in pairs])

@@ -206,6 +206,15 @@ def test_more_processes_than_slurm_started_are_an_error(tmp_path: Path, monkeypa
         train(small_config(tmp_path, max_steps=1, devices=2), run_dir=tmp_path / "run")
 
 
+def test_a_rank_that_nobody_else_knows_of_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stray RANK=1, as some containers have: trained without a word, into a folder without log or configuration."""
+    from nmt.training.fit import train
+
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(ConfigError, match=r"RANK=1, .* say something else than Lightning.*process 0 of 1; unset them"):
+        train(small_config(tmp_path, max_steps=1), run_dir=tmp_path / "run")
+
+
 @pytest.mark.parametrize(("strategy", "said"), [("ddq", "ddq"), ("fsdp", "splits the model")])
 def test_a_strategy_that_is_unknown_or_does_not_go_is_named(tmp_path: Path, strategy: str, said: str) -> None:
     from nmt.training.fit import train

@@ -16,7 +16,7 @@ from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling
 from nmt.data.corpus import EncodedCorpus
-from nmt.data.loader import TrainingLoader, TranslationBatches, evaluation_loader
+from nmt.data.loader import LENT, PlannedBatches, TrainingLoader, TranslationBatches, evaluation_loader
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.errors import CheckpointError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
@@ -41,9 +41,15 @@ def loader_of(
     world_size: int = 1,
     accumulate: int = 1,
     workers: int = 0,
+    pool: int | None = None,
 ) -> TrainingLoader[TranslationBatch]:
     plans = TokenBudgetSampler(
-        *(corpus.source_lengths, corpus.target_lengths, budget), seed=3, world_size=world_size, accumulate=accumulate
+        *(corpus.source_lengths, corpus.target_lengths, budget),
+        seed=3,
+        world_size=world_size,
+        accumulate=accumulate,
+        by_length=corpus.by_length,
+        pool=pool,
     )
     return TrainingLoader(plans, TranslationBatches(corpus, sampling), rank=rank, workers=workers)
 
@@ -70,23 +76,30 @@ def test_ranks_share_an_epoch(corpus: EncodedCorpus) -> None:
     assert Counter(i for batches in seen for batch in batches for i in batch) == Counter(range(COUNT))
 
 
-@given(position=st.integers(0, 15), epoch=st.integers(0, 2), ranks=st.sampled_from([1, 2]))
-def test_resuming_gives_exactly_the_rest(corpus: EncodedCorpus, position: int, epoch: int, ranks: int) -> None:
-    straight = loader_of(corpus, world_size=ranks, rank=ranks - 1)
+@given(
+    position=st.integers(0, 15),
+    epoch=st.integers(0, 2),
+    ranks=st.sampled_from([1, 2]),
+    pool=st.sampled_from([17, None]),
+)
+def test_resuming_gives_exactly_the_rest(
+    corpus: EncodedCorpus, position: int, epoch: int, ranks: int, pool: int | None
+) -> None:
+    straight = loader_of(corpus, world_size=ranks, rank=ranks - 1, pool=pool)
     position = min(position, len(straight))
     straight.set_epoch(epoch)
     whole = ids(list(straight))
     straight.set_epoch(epoch + 1)
     following = ids(list(straight))
 
-    stopped = loader_of(corpus, world_size=ranks, rank=0)  # rank 0's state is everyone's
+    stopped = loader_of(corpus, world_size=ranks, rank=0, pool=pool)  # rank 0's state is everyone's
     stopped.set_epoch(epoch)
     iterator = iter(stopped)
     for _ in range(position):
         next(iterator)
     state = pickle.loads(pickle.dumps(stopped.state_dict()))
 
-    resumed = loader_of(corpus, world_size=ranks, rank=ranks - 1)
+    resumed = loader_of(corpus, world_size=ranks, rank=ranks - 1, pool=pool)
     resumed.load_state_dict(state)
     iter(resumed)  # Lightning makes an iterator before it says set_epoch, and may throw it away
     if position < len(whole):
@@ -111,17 +124,26 @@ def test_iterating_twice_begins_anew(corpus: EncodedCorpus) -> None:
     assert ids(list(loader)) == whole
 
 
-def test_workers_change_nothing(corpus: EncodedCorpus) -> None:
-    straight = loader_of(corpus)
+@pytest.mark.parametrize("pool", [17, None])
+def test_workers_change_nothing(corpus: EncodedCorpus, pool: int | None) -> None:
+    straight = loader_of(corpus, pool=pool)
     whole = ids(list(straight))
-    working = loader_of(corpus, workers=2)
+    working = loader_of(corpus, workers=2, pool=pool)
     iterator = iter(working)
     assert ids([next(iterator) for _ in range(3)]) == whole[:3]
     state = working.state_dict()
     assert state["position"] == 3  # handed out, not fetched ahead
-    resumed = loader_of(corpus, workers=1)
+    resumed = loader_of(corpus, workers=1, pool=pool)
     resumed.load_state_dict(state)
     assert ids(list(resumed)) == whole[3:]
+
+
+def test_a_worker_is_given_neither_plan_nor_corpus(corpus: EncodedCorpus) -> None:
+    """What is pickled for a process (with 'spawn') or copied when it writes (with 'fork') once grew with the corpus."""
+    batches = PlannedBatches(TranslationBatches(corpus), 3)
+    assert len(pickle.dumps(batches)) < 1000
+    again = pickle.loads(pickle.dumps(batches))
+    assert all(torch.equal(*parts) for parts in zip(again[np.array([5, 2])], batches[np.array([5, 2])], strict=True))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -182,7 +204,12 @@ def test_every_rank_has_something_to_evaluate_where_there_are_pairs_enough(tmp_p
 
 
 def test_more_ranks_than_batches(tmp_path: Path) -> None:
+    """A rank without a batch of its own evaluates another's, which counts for nothing: without any, all hung."""
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6])]), places=["a", "b"])
     data = DataConfig()
-    assert [len(list(evaluation_loader(corpus, data, rank=rank, world_size=2))) for rank in range(2)] == [1, 0]
+    loaders = [evaluation_loader(corpus, data, rank=rank, world_size=3) for rank in range(3)]
+    assert [len(loader) for loader in loaders] == [1, 1, 1]
+    assert [batch.ids.tolist() for loader in loaders for batch in loader] == [[0], [LENT], [LENT]]
+    first, second, _ = (next(iter(loader)) for loader in loaders)
+    assert torch.equal(first.source, second.source)
     assert [len(list(loader_of(corpus, rank=rank, world_size=2))) for rank in range(2)] == [1, 1]

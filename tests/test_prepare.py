@@ -1,6 +1,8 @@
 """Preparation: from files to token ids, each step once, and again exactly where something changed."""
 
 import multiprocessing
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,31 @@ def test_a_damaged_cache_is_mended(folder: Path) -> None:
     assert prepared_ids(config(folder)) == before
 
 
+@pytest.mark.parametrize("damage", ["from before there was one", "cut off", "damaged"])
+def test_an_index_that_is_missing_or_damaged_is_made_in_passing(folder: Path, steps: list[str], damage: str) -> None:
+    """Tokens are kept: to make them costs hundreds of times more."""
+    data = config(folder, cleaning={"max_tokens": 20})
+    first = prepare_corpora(data, SMALL).train
+    assert isinstance(first, EncodedCorpus)
+    expected = [first.source(n).tolist() for n in range(len(first))]
+    indices = list((folder / "cache").glob("index-*[!k]"))
+    assert len(indices) == 4
+    for index in indices:
+        match damage:
+            case "from before there was one":
+                shutil.rmtree(index)
+            case "cut off":
+                os.truncate(index / "pairs.npy", 130)
+            case _:
+                (index / "by_length.npy").write_bytes(bytes((index / "by_length.npy").stat().st_size))
+    steps.clear()
+    again = prepare_corpora(data, SMALL).train
+    assert steps == []
+    assert isinstance(again, EncodedCorpus)
+    assert [again.source(n).tolist() for n in range(len(again))] == expected
+    assert sorted(again.by_length.pairs.tolist()) == list(range(len(again)))
+
+
 def test_weights_are_no_part_of_what_is_stored(folder: Path, steps: list[str]) -> None:
     sources = [{"path": f"{folder}/train"}, {"path": f"{folder}/more/test"}]
     prepare_corpora(config(folder, train=sources, test=()), SMALL)
@@ -213,7 +240,7 @@ def test_weights_are_no_part_of_what_is_stored(folder: Path, steps: list[str]) -
     assert steps == []
     assert isinstance(train, EncodedCorpus)
     assert train.weights is not None
-    assert train.weights.tolist() == [0.5] * 80 + [1.0] * 2
+    assert train.weights[:].tolist() == [0.5] * 80 + [1.0] * 2
     assert train.origin(81) == f"{folder}/more/test.en:2"
 
 

@@ -86,6 +86,34 @@ def test_another_configuration_is_refused_and_names_every_difference(tmp_path: P
     assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["seed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({"data": {"train": "a b"}}, {"data": {"train": "c"}}, "data.train: a b there, c now"),
+        (
+            {"data": {"train": ["a", "b"]}},
+            {"data": {"train": [{"path": "a", "weight": 2}, "demo:train"]}},
+            "data.train: [a, b] there, [{path: a, weight: 2.0}, {path: train, kind: demo}] now",
+        ),
+        (
+            {"data": {"cleaning": {"drop_copies": False}}},
+            {"tokenizer": {"model": "m: 1"}},
+            "data.cleaning.drop_copies: false there, true now; tokenizer.model: null there, 'm: 1' now",
+        ),
+    ],
+)
+def test_a_difference_is_said_as_it_is_written(
+    tmp_path: Path, old: dict[str, object], new: dict[str, object], said: str
+) -> None:
+    """Once as Python's dictionaries, every default written out."""
+    with RunFolder(tmp_path, config(**old)) as run:
+        (run.checkpoints / "last-00000001.ckpt").touch()
+    with pytest.raises(ConfigError) as caught:
+        RunFolder(tmp_path, config(**new))
+    lines = [line.strip() for line in str(caught.value).splitlines() if line.startswith("  ")]
+    assert sorted(lines) == sorted(said.split("; "))
+
+
 def test_a_longer_run_elsewhere_is_the_same_run(tmp_path: Path) -> None:
     with RunFolder(tmp_path, config(train={"max_steps": 5})):
         pass
@@ -116,7 +144,7 @@ def test_a_recogniser_has_a_folder_of_its_own_and_never_that_of_a_translator(tmp
     with pytest.raises(ConfigError) as caught:
         RunFolder(tmp_path, Config())
     assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
-        "  task: 'recognition' there, 'translation' now"
+        "  task: recognition there, translation now"
     ]
 
 
@@ -248,6 +276,10 @@ def test_the_commit_is_named_with_its_dirt(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("2")
     changed = git_commit(tmp_path)
     assert changed is not None and changed["dirty"] is True
+    subprocess.run([*git, "config", "core.quotePath", "false"], check=True)
+    (tmp_path / os.fsdecode(b"\xff")).touch()
+    subprocess.run([*git, "add", "--all"], check=True)
+    assert git_commit(tmp_path) == changed  # a name that is not UTF-8 ended the run at its start
 
 
 def test_a_device_is_written_into_and_a_link_followed(tmp_path: Path) -> None:

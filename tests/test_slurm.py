@@ -21,7 +21,14 @@ def test_a_job_is_known_by_its_number(variables: dict[str, str], expected: str |
     assert job_id(variables) == expected
 
 
-@pytest.mark.parametrize(("script", "reason"), [("echo no such job >&2; exit 1", "no such job"), (None, "scontrol")])
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo no such job >&2; exit 1", "no such job"),
+        (r"printf 'Auftrag \377 gibt es nicht' >&2; exit 1", "gibt es nicht"),  # what is not UTF-8 ended the run
+        (None, "scontrol"),
+    ],
+)
 def test_a_job_that_cannot_be_queued_again_is_said(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -2,9 +2,10 @@
 
     sources.py    read_pairs: every kind of corpus → Pair(source, target, origin)     (text_files, tables, hub, demo)
     cleaning.py   clean: which training pairs are dropped, and the report that says why
-    prepare.py    prepare_corpora: read, clean, tokenise once, into a cache of memory-mapped Arrow (store, cache)
-    corpus.py     EncodedCorpus: token ids, lengths, texts and origins by position
+    prepare.py    prepare_corpora: read, clean, tokenise once, into a cache of mapped files    (store, cache, untouched)
+    corpus.py     EncodedCorpus: token ids, lengths, texts and origins by position           (index, by_length: mapped)
     sampler.py    TokenBudgetSampler: the batches of an epoch, a pure function of (seed, epoch, lengths, budget, ranks)
+    pools.py      Pools: which pairs of an epoch are planned together, a quarter of a million at a time
     collate.py    collate: pairs → TranslationBatch, with subword regularisation if wanted
     loader.py     TrainingLoader (shuffled, resumable, any number of ranks and workers) and EvaluationLoader
     stream.py     StreamingLoader: the same without storing the corpus

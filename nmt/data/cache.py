@@ -2,7 +2,8 @@
 
 A result is written into a directory of its own and renamed into place when it is whole, so a killed run leaves
 nothing that looks finished. Its manifest holds size and checksum of every file; an entry that does not match (cut
-off, overwritten, from another version) is built again. One process builds while the others wait for it.
+off, overwritten, from another version) is built again. What was found whole is not read again until it is touched
+(`untouched.py`), so that a start costs the same whatever the size. One process builds while the others wait for it.
 """
 
 import contextlib
@@ -19,10 +20,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.errors import DataError
+from nmt.data.untouched import settled, states
+from nmt.errors import DataError, StorageError
+from nmt.files import atomic_write
 
 FORMAT = 1  # part of every key: raise it when what is written changes
 MANIFEST = "manifest.json"
+LOOKED_AT = "looked_at.json"
 ABANDONED_SECONDS = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -125,14 +129,31 @@ def _write_manifest(directory: Path) -> None:
 
 
 def _is_whole(directory: Path) -> bool:
-    """Whether every file of an entry is as it was when it was written."""
+    """Whether every file of an entry is as it was when it was written. Files untouched since the last look are."""
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
-        return manifest["format"] == FORMAT and all(
-            _checksum(directory / name) == expected for name, expected in manifest["files"].items()
-        )
+        if manifest["format"] != FORMAT:
+            return False
+        found = states(directory / name for name in (MANIFEST, *manifest["files"]))
+        if _looked_at(directory) == found:
+            return True
+        keep = settled(found)
+        if not all(_checksum(directory / name) == expected for name, expected in manifest["files"].items()):
+            return False
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    if keep:
+        with contextlib.suppress(StorageError):  # a cache may be read-only
+            atomic_write(directory / LOOKED_AT, json.dumps(found))
+    return True
+
+
+def _looked_at(directory: Path) -> Any:
+    """What the files were when they were last found whole; None where that was not kept."""
+    try:
+        return json.loads((directory / LOOKED_AT).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _checksum(path: Path) -> list[int]:

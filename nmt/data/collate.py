@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from nmt.data.arrays import Int64
 from nmt.data.batch import TranslationBatch
-from nmt.data.corpus import Corpus, Int64, Sentences
+from nmt.data.corpus import Corpus, Sentences
 from nmt.text.tokenizer import END, START, Tokenizers
 
 

@@ -2,42 +2,43 @@
 
 On disk a corpus is two Arrow files of `datasets`, memory-mapped: `pairs.arrow` (source, target, place, line) and
 `tokens*.arrow` (source_ids, target_ids). Rows of `datasets` cost 33 µs each, so token ids are read past it: all ids
-of a file are one flat int32 array over the mapped file, and a corpus holds where each sentence starts in it (8 bytes)
-and its length (4 bytes).
+of a file are one flat int32 array over the mapped file, and an index (`index.py`), mapped as well, says where each
+sentence starts and how long it is. So an open corpus holds a few kilobytes, whatever its size.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from nmt.data.arrays import Float64, Int32, Int64, forget_pages
+from nmt.data.index import Index
 from nmt.data.pairs import Origin, Pair
 
 if TYPE_CHECKING:
     import datasets
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
-
 PAIRS_FILE = "pairs.arrow"
 TOKENS_FILE = "tokens.arrow"
 SIDES = ("source", "target")
+READ_AT_MOST = 1024  # sentences whose pages are mapped at a time; each may bring 64 KiB of neighbours
 
 
 class Sentences:
     """Token ids of n sentences as slices of flat arrays, of which there is one a file.
 
-    `lengths[i]` ids of sentence i begin at `starts[i]` of `flats[file_of[i]]`.
+    `lengths[i]` ids of sentence i begin at `starts[i]` of all flat arrays one after the other.
     """
 
-    def __init__(self, flats: Sequence[Int32], starts: Int64, lengths: Int32, file_of: npt.NDArray[np.int16]) -> None:
+    def __init__(self, flats: Sequence[Int32], starts: Int64, lengths: Int32) -> None:
         self.flats = flats
         self.starts = starts
         self.lengths = lengths
-        self.file_of = file_of
+        self._begins = np.cumsum([0, *(len(flat) for flat in flats[:-1])])
+        self._read = 0  # sentences since pages were last forgotten
 
     @classmethod
     def from_lists(cls, sentences: Iterable[Sequence[int]]) -> "Sentences":
@@ -45,31 +46,20 @@ class Sentences:
         arrays = [np.asarray(sentence, dtype=np.int32) for sentence in sentences]
         lengths = np.array([len(array) for array in arrays], dtype=np.int32)
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])[:-1]
-        flat = np.concatenate([np.zeros(0, np.int32), *arrays])
-        return cls([flat], starts, lengths, np.zeros(len(arrays), np.int16))
-
-    @classmethod
-    def from_arrow(cls, paths: Sequence[Path], column: str) -> "Sentences":
-        """Of one column of Arrow files, one after the other."""
-        opened = [_map_column(path, column) for path in paths]
-        return cls(
-            [flat for flat, _, _ in opened],
-            np.concatenate([starts for _, starts, _ in opened]),
-            np.concatenate([lengths for _, _, lengths in opened]),
-            np.repeat(np.arange(len(opened), dtype=np.int16), [len(starts) for _, starts, _ in opened]),
-        )
+        return cls([np.concatenate([np.zeros(0, np.int32), *arrays])], starts, lengths)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, index: int) -> Int32:
         start = int(self.starts[index])
-        flat: Int32 = self.flats[self.file_of[index]]
-        return flat[start : start + int(self.lengths[index])]
+        number = int(self._files(start))
+        start -= int(self._begins[number])
+        return self.flats[number][start : start + int(self.lengths[index])]
 
     def take(self, rows: Int64) -> "Sentences":
         """Some of the sentences, without copying an id."""
-        return Sentences(self.flats, self.starts[rows], self.lengths[rows], self.file_of[rows])
+        return Sentences(self.flats, self.starts[rows], self.lengths[rows])
 
     def padded(self, indices: Int64, width: int, *, before: Sequence[int] = (), after: Sequence[int] = ()) -> Int64:
         """`before`, ids, `after`, then zeros: an int64 array [len(indices), width].
@@ -78,18 +68,43 @@ class Sentences:
         array([[9, 3, 0, 0],
                [7, 8, 3, 0]])
         """
-        lengths = self.lengths[indices]
+        lengths, starts = self.lengths[indices], self.starts[indices]
         padded = np.zeros((len(indices), width), dtype=np.int64)
         padded[:, : len(before)] = before
         columns = np.arange(int(lengths.max(initial=0)))
         inside = columns < lengths[:, None]
         body = padded[:, len(before) : len(before) + len(columns)]
-        for number in np.unique(self.file_of[indices]):
-            mine = inside & (self.file_of[indices] == number)[:, None]
-            body[mine] = self.flats[number][(self.starts[indices][:, None] + columns)[mine]]
+        files = self._files(starts)
+        for number in set(files.tolist()):
+            mine = inside & (files == number)[:, None]
+            body[mine] = self.flats[number][((starts - self._begins[number])[:, None] + columns)[mine]]
         for offset, token in enumerate(after):
             padded[np.arange(len(indices)), len(before) + lengths + offset] = token
+        self._read += len(indices)
+        if self._read >= READ_AT_MOST:
+            self._read = 0
+            forget_pages(self.starts)  # with those of the lengths: they are columns of one file
+            for flat in self.flats:
+                forget_pages(flat)
         return padded
+
+    def _files(self, starts: Any) -> Any:
+        """The numbers of the flat arrays that sentences start in."""
+        return np.searchsorted(self._begins, starts, side="right") - 1
+
+
+class PlaceWeights:
+    """How often an epoch shows each pair: `by_place[places[i]]` times; by position, as in an array."""
+
+    def __init__(self, places: Int32, by_place: Float64) -> None:
+        self.places = places
+        self.by_place = by_place
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, positions: Int64 | slice) -> Float64:
+        return self.by_place[self.places[positions]]
 
 
 @runtime_checkable
@@ -98,50 +113,48 @@ class Corpus(Protocol):
 
     source_ids: Sentences
     target_ids: Sentences
-    weights: Float64 | None
 
     def __len__(self) -> int: ...
 
     def texts(self, indices: Sequence[int]) -> list[tuple[str, str]]: ...
 
 
+@dataclass(frozen=True)
+class Directories:
+    """Where a prepared corpus lies: its text, its tokens, and the index of its usable pairs."""
+
+    pairs: Path
+    tokens: Path
+    index: Path
+
+
 class EncodedCorpus:
     """A prepared corpus on disk, read by position; any number of processes may share it.
 
-    `weights` says how often an epoch shows each pair (None: once); `fingerprint` changes with content and preparation.
+    `weights` says how often an epoch shows each pair (None: once); `fingerprint` changes with content and preparation;
+    `by_length` is the order of length.
     """
 
-    def __init__(
-        self,
-        directories: tuple[Path, Path],
-        *,
-        places: Sequence[str],
-        place_weights: Sequence[float] = (),
-        max_tokens: int | None = None,
-    ) -> None:
-        """Open the pairs in `directories[0]` and their tokens in `directories[1]`.
-
-        `places` are the names of files that the stored origins count; pairs with more than `max_tokens` tokens on one
-        side are left out.
-        """
-        self._arguments = (directories, tuple(places), tuple(place_weights), max_tokens)
-        pairs, tokens = directories
-        self.fingerprint = tokens.name.rpartition("-")[2]
-        files = sorted(tokens.glob("tokens*.arrow"))
-        self.source_ids, self.target_ids = (Sentences.from_arrow(files, f"{side}_ids") for side in SIDES)
-        self._table: datasets.Dataset = open_dataset(pairs / PAIRS_FILE)
+    def __init__(self, directories: Directories, *, places: Sequence[str], place_weights: Sequence[float] = ()) -> None:
+        """`places` are the names of files that the stored origins count."""
+        self._arguments = (directories, tuple(places), tuple(place_weights))
+        self.fingerprint = directories.tokens.name.rpartition("-")[2]
+        index = Index.open(directories.index)
+        flats = [flat_ids(path) for path in token_files(directories.tokens)]
+        self.source_ids = Sentences(flats, index.pairs.source_starts, index.pairs.source_lengths)
+        self.target_ids = Sentences(flats, index.pairs.target_starts, index.pairs.target_lengths)
+        self.by_length = index.by_length
+        self._gaps = index.left_out
+        self._pairs_file = directories.pairs / PAIRS_FILE
         self._places = tuple(places)
-        longest = np.maximum(self.source_ids.lengths, self.target_ids.lengths)
-        too_long = longest > (max_tokens or longest.max(initial=0))
-        self.too_long: Int64 = np.flatnonzero(too_long)
-        self._rows: Int64 | None = np.flatnonzero(~too_long) if len(self.too_long) else None  # None: all rows
-        if self._rows is not None:
-            self.source_ids, self.target_ids = self.source_ids.take(self._rows), self.target_ids.take(self._rows)
-        self.weights: Float64 | None = None
+        self.weights: PlaceWeights | None = None
         if any(weight != 1.0 for weight in place_weights):
-            places_of_rows = self._table.data.column("place").to_numpy()
-            chosen = places_of_rows if self._rows is None else places_of_rows[self._rows]
-            self.weights = np.asarray(place_weights, dtype=np.float64)[chosen]
+            self.weights = PlaceWeights(index.pairs.places, np.asarray(place_weights, dtype=np.float64))
+
+    @functools.cached_property
+    def _table(self) -> "datasets.Dataset":
+        """Texts and origins; opened when the first is asked for, since it keeps some bytes for every thousand rows."""
+        return open_dataset(self._pairs_file)
 
     def __len__(self) -> int:
         return len(self.source_ids)
@@ -180,15 +193,20 @@ class EncodedCorpus:
         rows = np.where(asked < 0, asked + len(self), asked)
         if ((rows < 0) | (rows >= len(self))).any():
             raise IndexError(f"pair {asked[(rows < 0) | (rows >= len(self))][0]} of a corpus of {len(self)}")
-        return [int(row) for row in (rows if self._rows is None else self._rows[rows])]
+        return [int(row) for row in rows + np.searchsorted(self._gaps, rows, side="right")]
 
     def _origin_of_row(self, row: int) -> Origin:
         stored = self._table[row]
         return Origin(self._places[stored["place"]], stored["line"])
 
+    @property
+    def too_long(self) -> int:
+        """How many pairs had too many tokens."""
+        return len(self._gaps)
+
     def left_out(self, number: int) -> Pair:
-        """The n-th of the pairs that had too many tokens (`too_long` holds their rows)."""
-        row = int(self.too_long[number])
+        """The n-th of them."""
+        row = int(self._gaps[number]) + number
         stored = self._table[row]
         return Pair(stored["source"], stored["target"], self._origin_of_row(row))
 
@@ -196,10 +214,8 @@ class EncodedCorpus:
         return (_reopen, self._arguments)  # a worker process maps the files itself
 
 
-def _reopen(
-    directories: tuple[Path, Path], places: Sequence[str], place_weights: Sequence[float], max_tokens: int | None
-) -> EncodedCorpus:
-    return EncodedCorpus(directories, places=places, place_weights=place_weights, max_tokens=max_tokens)
+def _reopen(directories: Directories, places: Sequence[str], place_weights: Sequence[float]) -> EncodedCorpus:
+    return EncodedCorpus(directories, places=places, place_weights=place_weights)
 
 
 def open_dataset(path: Path) -> "datasets.Dataset":
@@ -209,18 +225,11 @@ def open_dataset(path: Path) -> "datasets.Dataset":
     return datasets.Dataset.from_file(str(path))
 
 
-def _map_column(path: Path, column: str) -> tuple[Int32, Int64, Int32]:
-    """A whole Arrow file as one int32 array, and where in it each row of a list column starts and how long it is."""
-    import pyarrow
+def token_files(directory: Path) -> list[Path]:
+    """The files that hold the tokens of a corpus, in order."""
+    return sorted(directory.glob("tokens*.arrow"))
 
-    mapped: pyarrow.Buffer = pyarrow.memory_map(str(path)).read_buffer()
-    flat = np.frombuffer(mapped, dtype=np.int32, count=mapped.size // 4)
-    starts, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for batch in pyarrow.ipc.open_stream(mapped):
-        lists = batch.column(column)
-        ids = lists.values.buffers()[1]
-        first = (ids.address - mapped.address) // 4 if ids is not None else 0  # Arrow aligns buffers to 8 bytes
-        offsets = lists.offsets.to_numpy().astype(np.int64)
-        starts.append(first + lists.values.offset + offsets[:-1])
-        lengths.append(np.diff(offsets).astype(np.int32))
-    return flat, np.concatenate(starts), np.concatenate(lengths)
+
+def flat_ids(path: Path) -> Int32:
+    """A whole Arrow file as one array, mapped; the ids of a sentence are consecutive in it."""
+    return np.memmap(path, dtype=np.int32, mode="r", shape=(path.stat().st_size // 4,)).view(np.ndarray)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from nmt.data.pairs import Origin, Reader, Row
+from nmt.data.pairs import HashOf, Origin, Reader, Row
 from nmt.data.tables import Columns, row_pair
+from nmt.data.text_files import hash_file
 from nmt.errors import DataError
 
 PROBE_SECONDS = 2.0
@@ -35,7 +36,7 @@ class HubDataset(Reader):
     def place(self) -> str:
         return place_of(self.path, self.subset, self.split)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
         identity = f"hub {self.path} {self.subset} {self.split} {self.revision} {self.columns}"
         return identity if self.streaming else f"{identity} {self._dataset._fingerprint}"
 

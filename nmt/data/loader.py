@@ -5,7 +5,7 @@ unless it has its own generator, and a restored run would go another way.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,17 +14,19 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from nmt.config.data import DataConfig
+from nmt.data.arrays import Int32, Int64
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
-from nmt.data.corpus import Corpus, EncodedCorpus, Int32, Int64
+from nmt.data.corpus import Corpus, EncodedCorpus
 from nmt.data.prepare import Corpora
-from nmt.data.sampler import BatchBudget, EpochPlan, TokenBudgetSampler, cut_batches, halve_until
+from nmt.data.sampler import BatchBudget, Plan, TokenBudgetSampler, cut_batches, halve_until
 from nmt.data.stream import Gather, StreamedCorpus, StreamingLoader
 from nmt.errors import CheckpointError
 
 _log = logging.getLogger(__name__)
 
 Batch = TypeVar("Batch", bound=tuple[torch.Tensor, ...])  # a NamedTuple of tensors
+LENT = -1  # the last batch of a held-out corpus, on a rank that has none of its own: it must count for nothing
 MakeBatch = Callable[[Int64, int], Batch]  # (positions in a corpus, epoch); picklable, for worker processes
 
 
@@ -77,6 +79,7 @@ def training_loader(
         world_size=world_size,
         accumulate=accumulate,
         weights=corpus.weights,
+        by_length=corpus.by_length,
     )
     batches = TranslationBatches(corpus, SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None)
     return TrainingLoader(plans, batches, rank=rank, workers=data.workers, pin_memory=pin_memory)
@@ -139,8 +142,9 @@ class TrainingLoader(Generic[Batch]):
             yield batch
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        batches = PlannedBatches(self._make, self._plans.plan(self.epoch), self.rank, self.epoch)
-        return _in_order(batches, range(start, len(self)), workers=self.workers, pin_memory=self.pin_memory)
+        planned = (self._plans.batch(self.epoch, step, self.rank) for step in range(start, len(self)))
+        batches = PlannedBatches(self._make, self.epoch)
+        return _in_order(batches, planned, workers=self.workers, pin_memory=self.pin_memory)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values; enough to go on with the batch after the last one handed out."""
@@ -170,23 +174,26 @@ class TrainingLoader(Generic[Batch]):
         self.epoch, self._position, self._resume_at = epoch, position, position
 
 
-def evaluation_plan(source: Int32, target: Int32, budget: BatchBudget, *, rank: int, world_size: int) -> EpochPlan:
+def evaluation_plan(
+    source_lengths: Int32, target_lengths: Int32, budget: BatchBudget, *, rank: int, world_size: int
+) -> Plan:
     """Everything of some lengths once, over all ranks together, in batches sorted by length.
 
-    Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch.
+    Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch. Of fewer pairs than
+    ranks, some get one that is another's: Lightning wants a batch for every rank, and waits for ever for one without.
     """
-    source, target = source + 1, target + 1
+    source, target = (lengths.astype(np.int64) + 1 for lengths in (source_lengths, target_lengths))
     order = np.lexsort((source, target))
     bounds = cut_batches(source[order], target[order], budget)
-    bounds = halve_until(bounds, world_size, np.random.default_rng(0))  # Lightning wants a batch for every rank
-    steps = np.arange(rank, len(bounds), world_size).reshape(-1, 1)
-    return EpochPlan(order, bounds, steps)
+    bounds = halve_until(bounds, world_size, np.random.default_rng(0))
+    steps = np.arange(rank, len(bounds), world_size) if rank < len(bounds) else np.array([LENT])
+    return Plan(order, bounds, steps.reshape(-1, 1))
 
 
 class EvaluationLoader(Generic[Batch]):
-    """The batches of one plan, as often as they are asked for."""
+    """The batches of one plan, as often as they are asked for. One that is lent has `LENT` for all its ids."""
 
-    def __init__(self, plan: EpochPlan, make: MakeBatch[Batch], *, pin_memory: bool = False) -> None:
+    def __init__(self, plan: Plan, make: MakeBatch[Batch], *, pin_memory: bool = False) -> None:
         self.pin_memory = pin_memory
         self._plan = plan
         self._make = make
@@ -195,34 +202,36 @@ class EvaluationLoader(Generic[Batch]):
         return len(self._plan.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = PlannedBatches(self._make, self._plan, 0, 0)
-        return _in_order(batches, range(len(self)), workers=0, pin_memory=self.pin_memory)
+        planned = (self._plan.batch(step) for step in range(len(self)))
+        lent = bool((self._plan.order == LENT).any())
+        for batch in _in_order(PlannedBatches(self._make, 0), planned, workers=0, pin_memory=self.pin_memory):
+            yield batch._replace(ids=torch.full_like(batch.ids, LENT)) if lent else batch  # type: ignore[attr-defined]
 
 
 class PlannedBatches(Dataset[Batch]):
-    """The batches of a plan by step, as worker processes ask for them."""
+    """Batches by the pairs in them, as worker processes ask for them: the plan stays with the process that asks."""
 
-    def __init__(self, make: MakeBatch[Batch], plan: EpochPlan, rank: int, epoch: int) -> None:
+    def __init__(self, make: MakeBatch[Batch], epoch: int) -> None:
         self.make = make
-        self.plan = plan
-        self.rank = rank
         self.epoch = epoch
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.make(self.plan.batch(step, self.rank), self.epoch)
+    def __getitem__(self, positions: Int64) -> Batch:
+        return self.make(positions, self.epoch)
 
 
-def _in_order(batches: PlannedBatches[Batch], steps: range, *, workers: int, pin_memory: bool) -> Iterator[Batch]:
-    """The batches of some steps, made here or ahead of time by worker processes."""
+def _in_order(
+    batches: PlannedBatches[Batch], planned: Iterable[Int64], *, workers: int, pin_memory: bool
+) -> Iterator[Batch]:
+    """The batches of some pairs, made here or ahead of time by worker processes."""
     if workers == 0:
-        for step in steps:
-            batch = batches[step]
+        for positions in planned:
+            batch = batches[positions]
             yield type(batch)(*(part.pin_memory() for part in batch)) if pin_memory else batch
         return
     yield from DataLoader(
         batches,
         batch_size=None,
-        sampler=steps,
+        sampler=planned,
         num_workers=workers,
         pin_memory=pin_memory,
         generator=torch.Generator(),

@@ -27,6 +27,7 @@ class Pair(NamedTuple):
     problem: str = ""
 
 
+HashOf = Callable[[str], str]  # the content of a file, in short
 Row = Callable[[], Pair]  # a pair that was found in its file and is still to be parsed
 
 
@@ -46,8 +47,8 @@ class Reader(Protocol):
         """What origins are called by."""
         ...
 
-    def fingerprint(self) -> str:
-        """Changes with the content and with the columns read, not with the name."""
+    def fingerprint(self, hash_of: HashOf = ...) -> str:
+        """Changes with the content and with the columns read, not with the name. `hash_of` reads a file for it."""
         ...
 
     def rows(self) -> Iterator[Row]:

@@ -3,6 +3,7 @@
     pairs-KEY/       the cleaned text        KEY: bytes of the files, columns, cleaning, normalisation, held-out pairs
     tokenizer-KEY/   SentencePiece models    KEY: that of the pairs, tokenizer options, seed
     tokens-KEY/      ids of every pair       KEY: that of the pairs, fingerprints of the tokenizers
+    index-KEY/       where each pair is      KEY: that of the tokens, most tokens of a pair
 
 Names of files are not part of a key: a corpus that moves stays prepared.
 """
@@ -19,11 +20,13 @@ from typing import NamedTuple, TypedDict
 from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
 from nmt.data.cache import Cache, cache_key
 from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
-from nmt.data.corpus import SIDES, EncodedCorpus
+from nmt.data.corpus import SIDES, Directories, EncodedCorpus
+from nmt.data.hashes import RememberedHashes
 from nmt.data.pairs import Languages
 from nmt.data.sources import WeightedReader, contents, open_corpora, open_sources, size_of
-from nmt.data.store import read_all, stored_texts, write_pairs, write_tokens
+from nmt.data.store import read_all, stored_texts, write_corpus_index, write_pairs, write_tokens
 from nmt.data.stream import StreamedCorpus, in_turn
+from nmt.data.text_files import hash_file
 from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
@@ -85,6 +88,7 @@ class _Preparation:
         self.config = tokenizer
         self.seed = seed
         self.cache = Cache(data.cache_dir)
+        self.hash_of = RememberedHashes(self.cache.directory / "hashes", hash_file)
         self.languages = Languages(data.source, data.target)
 
     def corpora(self) -> Corpora:
@@ -120,7 +124,7 @@ class _Preparation:
     def train_pairs(self) -> PreparedPairs:
         """The cleaned training text; its files are read once to tell whether they have changed."""
         readers = open_sources(self.data.train, self.languages)
-        fingerprints = [reader.fingerprint() for reader, _ in readers]
+        fingerprints = [reader.fingerprint(self.hash_of) for reader, _ in readers]
         cleaning = self.data.cleaning
         held_out = open_sources(self._held_out_sources(), self.languages)
         key = cache_key(
@@ -128,7 +132,7 @@ class _Preparation:
             content=fingerprints,
             cleaning=cleaning.model_dump(mode="json", exclude={"max_tokens"}),
             normalization=self.config.normalization,
-            held_out=sorted(reader.fingerprint() for reader, _ in held_out),
+            held_out=sorted(reader.fingerprint(self.hash_of) for reader, _ in held_out),
         )
 
         def build(directory: Path) -> None:
@@ -148,7 +152,7 @@ class _Preparation:
         if not sources:
             return None
         readers = open_sources(sources, self.languages)
-        fingerprints = [reader.fingerprint() for reader, _ in readers]
+        fingerprints = [reader.fingerprint(self.hash_of) for reader, _ in readers]
         key = cache_key(step="held-out pairs", content=fingerprints)
 
         def build(directory: Path) -> None:
@@ -217,9 +221,9 @@ class _Preparation:
         pairs = self.train_pairs
         corpus = self.encoded(pairs, tokenizers, max_tokens=self.data.cleaning.max_tokens)
         report = CleaningReport.from_dict(json.loads((pairs.directory / REPORT_FILE).read_text(encoding="utf-8")))
-        for number in range(min(EXAMPLES, len(corpus.too_long))):
+        for number in range(min(EXAMPLES, corpus.too_long)):
             report.drop("too_many_tokens", corpus.left_out(number))
-        report.dropped["too_many_tokens"] = len(corpus.too_long)
+        report.dropped["too_many_tokens"] = corpus.too_long
         report.kept = len(corpus)
         if not len(corpus):
             raise DataError(
@@ -237,11 +241,16 @@ class _Preparation:
         def build(directory: Path) -> None:
             write_tokens(pairs.directory, directory, tokenizers, processes=processes, fingerprint=key)
 
+        tokens = self.cache.entry("tokens", key, build)
+
+        def build_index(directory: Path) -> None:
+            write_corpus_index(pairs.directory, tokens, directory, max_tokens=max_tokens)
+
+        index_key = cache_key(step="index", tokens=key, max_tokens=max_tokens)
         return EncodedCorpus(
-            (pairs.directory, self.cache.entry("tokens", key, build)),
+            Directories(pairs.directory, tokens, self.cache.entry("index", index_key, build_index)),
             places=[reader.place for reader, _ in pairs.readers],
             place_weights=[weight for _, weight in pairs.readers],
-            max_tokens=max_tokens,
         )
 
     def stream(self, tokenizers: Tokenizers, report: CleaningReport) -> StreamedCorpus:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from nmt.config.data import CorpusSource
 from nmt.data.hub import HubDataset
-from nmt.data.pairs import Languages, Origin, Pair, Reader, Row
+from nmt.data.pairs import HashOf, Languages, Origin, Pair, Reader, Row
 from nmt.data.tables import Columns, JsonLines, Parquet, TabSeparated, expand_glob
-from nmt.data.text_files import ParallelText, resolve_side
+from nmt.data.text_files import ParallelText, hash_file, resolve_side
 from nmt.errors import DataError
 
 TABLES = {".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -119,7 +119,7 @@ class Demo(Reader):
     def place(self) -> str:
         return f"demo:{self.split}"
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
         """Of the grammar's code, which with the split decides every sentence: so a prepared corpus is not generated."""
         from nmt.data import demo
 

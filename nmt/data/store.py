@@ -1,15 +1,22 @@
-"""Prepared corpora as they are written: Arrow files of `datasets`, text first, then token ids."""
+"""Prepared corpora as they are written: Arrow files of `datasets`, text first, then token ids, then their index."""
 
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nmt.data.corpus import PAIRS_FILE, SIDES, TOKENS_FILE, open_dataset
+import numpy as np
+
+from nmt.data.arrays import Int32, Int64
+from nmt.data.corpus import PAIRS_FILE, SIDES, TOKENS_FILE, open_dataset, token_files
+from nmt.data.index import Rows, write_index
 from nmt.data.pairs import Pair
 from nmt.data.sources import WeightedReader
 from nmt.text.tokenizer import Tokenizers
+
+if TYPE_CHECKING:
+    import pyarrow
 
 PAIRS_PER_PROCESS = 20_000  # about a second of work; below it another process costs more than it saves
 
@@ -80,6 +87,50 @@ def _encode_rows(sources: list[str], targets: list[str], tokenizers: Tokenizers)
         "source_ids": tokenizers.source.encode_batch(sources),
         "target_ids": tokenizers.target.encode_batch(targets),
     }
+
+
+def write_corpus_index(pairs: Path, tokens: Path, directory: Path, *, max_tokens: int | None) -> None:
+    """The index of the pairs of at most `max_tokens` tokens a side; a block of rows at a time is in memory."""
+    write_index(_stored_rows(pairs, tokens), directory, max_tokens=max_tokens)
+
+
+def _stored_rows(pairs: Path, tokens: Path) -> Iterator[Rows]:
+    """Where the sentences of every row stand, a block of an Arrow file of tokens at a time."""
+    all_places = (block.column("place").to_numpy() for block in _blocks_of(_mapped(pairs / PAIRS_FILE)))
+    places = np.zeros(0, np.int32)
+    before = 0  # ids of the files read
+    for path in token_files(tokens):
+        mapped = _mapped(path)
+        for block in _blocks_of(mapped):
+            while len(places) < block.num_rows:  # the blocks of the two files need not end together
+                places = np.concatenate([places, next(all_places)])
+            (sources, source_lengths), (targets, target_lengths) = (
+                _starts_and_lengths(block.column(f"{side}_ids"), mapped) for side in SIDES
+            )
+            yield Rows(before + sources, source_lengths, before + targets, target_lengths, places[: block.num_rows])
+            places = places[block.num_rows :]
+        before += mapped.size // 4
+
+
+def _starts_and_lengths(lists: "pyarrow.ListArray", mapped: "pyarrow.Buffer") -> tuple[Int64, Int32]:
+    """Of lists of int32: where each starts in the file, and how long it is."""
+    ids = lists.values.buffers()[1]
+    first = (ids.address - mapped.address) // 4 if ids is not None else 0  # Arrow aligns buffers to 8 bytes
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return first + lists.values.offset + offsets[:-1], np.diff(offsets).astype(np.int32)
+
+
+def _mapped(path: Path) -> "pyarrow.Buffer":
+    """The bytes of a file; parts of it keep it open."""
+    import pyarrow
+
+    return pyarrow.memory_map(str(path)).read_buffer()
+
+
+def _blocks_of(mapped: "pyarrow.Buffer") -> Iterator["pyarrow.RecordBatch"]:
+    import pyarrow
+
+    yield from pyarrow.ipc.open_stream(mapped)
 
 
 def stored_texts(directory: Path) -> Iterator[tuple[str, str]]:

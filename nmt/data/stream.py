@@ -2,9 +2,10 @@
 
 The stream is cut into buffers of `streaming_buffer` pairs as read. Of W ranks, rank r has buffer n of pass e where
 (n + e) mod W = r, and of its N worker processes each makes every N-th of these. Each buffer is cleaned, tokenised and
-cut into batches (`sampler.py`) by one process; the others count its pairs and do not even parse them. Every pass shows
-every pair once over all ranks. No rank can run out, since pass follows pass without end: ranks make equally many steps,
-some a few batches ahead of others in the corpus. Every step demands batches of about the same length of all of them.
+cut into batches (`sampler.py`) by one process. The others skip it: plain text in two files is not even read
+(`seeking.py`); of everything else the rows are counted, and not parsed. Every pass shows every pair once over all
+ranks. No rank can run out, since pass follows pass without end: ranks make equally many steps, some a few batches ahead
+of others in the corpus. Every step demands batches of about the same length of all of them.
 
 A rank's position is four integers, and every rank's is saved. Resuming skips the pairs read and makes the batches of
 that buffer again, with any number of workers.
@@ -16,6 +17,7 @@ if neighbours belong together); several corpora are read in turn, a pair of each
 import bisect
 import itertools
 import logging
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,13 +26,17 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from nmt.config.data import CleaningConfig, DataConfig
+from nmt.data.arrays import Float64, Int64
 from nmt.data.batch import TranslationBatch
+from nmt.data.cache import Cache
 from nmt.data.cleaning import CleaningReport, clean
 from nmt.data.collate import SubwordSampling, collate
-from nmt.data.corpus import Float64, Int64, Sentences
+from nmt.data.corpus import Sentences
 from nmt.data.pairs import Pair, Row
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
+from nmt.data.seeking import SeekableText, after_turns, rows_from, seekable
 from nmt.data.sources import WeightedReader
+from nmt.data.tables import Parquet
 from nmt.errors import CheckpointError, DataError
 from nmt.text.tokenizer import Tokenizers
 
@@ -99,6 +105,31 @@ class StreamedCorpus:
         self.cleaning = cleaning
         self.held_out = held_out
         self.report = report
+        self._seekable: list[list[SeekableText]] | None = None
+
+    def find_places(self, cache: Cache) -> None:
+        """Let `rows` begin anywhere without reading what stands before, where all files allow it; else say so."""
+        if self._seekable is not None:
+            return
+        found = [[(reader, seekable(reader, cache)) for reader, _ in files] for files in self.sources]
+        others = [reader for files in found for reader, places in files if places is None]
+        whole = [reader.place for reader in others if not isinstance(reader, Parquet)]  # which skips by itself
+        if whole:
+            _log.info(
+                "streaming: every process reads the corpus whole and uses its share, since %s is no plain text in two"
+                " files%s",
+                *(whole[0], f" (nor are {len(whole) - 1} more)" if len(whole) > 1 else ""),
+            )
+        if others:
+            return
+        self._seekable = [[places for _, places in files if places is not None] for files in found]
+
+    @property
+    def count(self) -> int | None:
+        """Pairs of a pass as they are written, where that is known beforehand."""
+        if self._seekable is None:
+            return None
+        return sum(file.lines for files in self._seekable for file in files)
 
     @property
     def readers(self) -> list[WeightedReader]:
@@ -107,7 +138,11 @@ class StreamedCorpus:
 
     def rows(self, skip: int = 0) -> Iterator[Row]:
         """One pass over all sources from pair number `skip` on, as they are written: a pair of each in turn."""
-        return itertools.islice(in_turn(self.sources), skip, None)
+        if self._seekable is None:
+            return itertools.islice(in_turn(self.sources), skip, None)
+        lengths = [sum(file.lines for file in files) for files in self._seekable]
+        given, turn = after_turns(lengths, skip)
+        return _turns([rows_from(files, first) for files, first in zip(self._seekable, given, strict=True)], first=turn)
 
     def pairs(self, skip: int = 0) -> Iterator[Pair]:
         """The same, parsed."""
@@ -167,6 +202,8 @@ class StreamingLoader:
     ) -> None:
         self.workers = data.workers
         self.pin_memory = pin_memory
+        if world_size * max(1, data.workers) > 1:
+            corpus.find_places(Cache(data.cache_dir))
         self._buffers = RankBuffers(
             corpus,
             BatchBudget.from_config(data),
@@ -272,23 +309,34 @@ class RankBuffers(IterableDataset[BatchedBuffer | DataError]):
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         try:
             for epoch, read, rows in itertools.islice(self._mine(), first, None, step):
-                pairs = [parsed() for parsed in rows]
+                pairs = [parsed() for parsed in rows]  # only now are those of a seekable stream read
                 yield BatchedBuffer(epoch, read, list(self._batches(epoch, read, pairs)))
         except DataError as error:
             yield error
 
-    def _mine(self) -> Iterator[tuple[int, int, list[Row]]]:
+    def _mine(self) -> Iterator[tuple[int, int, Iterable[Row]]]:
         """What this rank is to make batches of, with pass and pairs read, without end."""
-        epoch, read = self.start
+        epoch, start = self.start
         while True:
-            rows = self.corpus.rows(skip=read)
-            while block := list(itertools.islice(rows, self.buffer)):
+            read = None
+            for read, rows in self._blocks(start):
                 if (read // self.buffer + epoch) % self.world_size == self.rank:
-                    yield epoch, read, block
-                read += len(block)
-            if not read:
+                    yield epoch, read, rows
+            if read is None and start == 0:
                 raise DataError("the training corpus has no pair at all")
-            epoch, read = epoch + 1, 0
+            epoch, start = epoch + 1, 0
+
+    def _blocks(self, start: int) -> Iterator[tuple[int, Iterable[Row]]]:
+        """The buffers of a pass from pair number `start` on, each with the pairs before it."""
+        count = self.corpus.count
+        if count is not None:
+            for read in range(start, count, self.buffer):
+                yield read, itertools.islice(self.corpus.rows(skip=read), self.buffer)
+            return
+        rows = self.corpus.rows(skip=start)
+        while block := list(itertools.islice(rows, self.buffer)):
+            yield start, block
+            start += len(block)
 
     def _batches(self, epoch: int, read: int, pairs: Sequence[Pair]) -> Iterator[list[np.ndarray[Any, np.dtype[Any]]]]:
         """The batches of one buffer, from short to long."""
@@ -298,7 +346,8 @@ class RankBuffers(IterableDataset[BatchedBuffer | DataError]):
         seed = int(np.random.SeedSequence([self.seed, read]).generate_state(1)[0])
         lengths = corpus.source_ids.lengths, corpus.target_ids.lengths
         try:
-            plan = TokenBudgetSampler(*lengths, self.budget, seed=seed, weights=corpus.weights).plan(epoch)
+            plans = TokenBudgetSampler(*lengths, self.budget, seed=seed, weights=corpus.weights, pool=sys.maxsize)
+            plan = plans.plan(epoch)
         except DataError:  # of so few pairs a weight below 1 leaves none
             return
         sampling = SubwordSampling(self.corpus.tokenizers, self.sampling, seed, epoch) if self.sampling else None
@@ -329,7 +378,13 @@ def _unchanged(made: Any) -> Any:
 
 def in_turn(sources: Sequence[Sequence[WeightedReader]]) -> Iterator[Row]:
     """A row of each source in turn, until all are at their end; the files of a source follow each other."""
-    running = [itertools.chain.from_iterable(reader.rows() for reader, _ in files) for files in sources]
+    return _turns([itertools.chain.from_iterable(reader.rows() for reader, _ in files) for files in sources])
+
+
+def _turns(running: list[Iterator[Row]], first: int = 0) -> Iterator[Row]:
+    """The same of rows that are running; the first round begins with number `first`."""
+    for rows in running[first:] if first else ():
+        yield from itertools.islice(rows, 1)
     while running:
         for rows in tuple(running):
             if (row := next(rows, None)) is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from nmt.data.pairs import Origin, Pair, Reader, Row
+from nmt.data.pairs import HashOf, Origin, Pair, Reader, Row
 from nmt.data.text_files import decoded, hash_file, missing_file, raw_lines
 from nmt.errors import DataError
 
@@ -53,8 +53,8 @@ class TabSeparated(Reader):
     def place(self) -> str:
         return self.path
 
-    def fingerprint(self) -> str:
-        return f"tsv {self.columns} {hash_file(self.path)}"
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
+        return f"tsv {self.columns} {hash_of(self.path)}"
 
     def rows(self) -> Iterator[Row]:
         lines = enumerate(raw_lines(self.path), start=1)
@@ -100,8 +100,8 @@ class JsonLines(Reader):
     def place(self) -> str:
         return self.path
 
-    def fingerprint(self) -> str:
-        return f"jsonl {self.columns} {hash_file(self.path)}"
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
+        return f"jsonl {self.columns} {hash_of(self.path)}"
 
     def rows(self) -> Iterator[Row]:
         first = True
@@ -130,8 +130,8 @@ class Parquet(Reader):
     def place(self) -> str:
         return self.path
 
-    def fingerprint(self) -> str:
-        return f"parquet {self.columns} {hash_file(self.path)}"
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
+        return f"parquet {self.columns} {hash_of(self.path)}"
 
     def rows(self) -> Iterator[Row]:
         import pyarrow

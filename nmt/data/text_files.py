@@ -17,7 +17,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from nmt.data.pairs import Origin, Pair, Reader, Row
+from nmt.data.pairs import HashOf, Origin, Pair, Reader, Row
 from nmt.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -119,8 +119,8 @@ class ParallelText(Reader):
     def place(self) -> str:
         return self.source_file
 
-    def fingerprint(self) -> str:
-        return f"text {hash_file(self.source_file)} {hash_file(self.target_file)}"
+    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
+        return f"text {hash_of(self.source_file)} {hash_of(self.target_file)}"
 
     def rows(self) -> Iterator[Row]:
         """Raises `DataError`, at the end of the shorter file, where the numbers of lines differ."""
@@ -136,7 +136,8 @@ class ParallelText(Reader):
                     f"{self.source_file} has {counts[0]:,} lines but {self.target_file} has {counts[1]:,}; "
                     "line n of one must translate line n of the other"
                 )
-            yield partial(self._pair, source, target, line)
+            yield partial(self.pair, source, target, line)
 
-    def _pair(self, source: bytes, target: bytes, line: int) -> Pair:
+    def pair(self, source: bytes, target: bytes, line: int) -> Pair:
+        """What stands in a line of both files, counted from 1."""
         return Pair(decoded(source), decoded(target), Origin(self.source_file, line))

@@ -12,6 +12,7 @@ from nmt.training.checkpoints import Checkpoints, checkpoint_callbacks
 from nmt.training.curves import PANELS, LearningCurves
 from nmt.training.faults import BatchOnHand, NonFiniteLimit
 from nmt.training.loggers import MetricsFile
+from nmt.training.peers import Peers
 from nmt.training.progress import UNITS, ThroughputMonitor, progress_callbacks
 from nmt.training.random_state import RandomState
 from nmt.training.run import RunFolder
@@ -53,11 +54,13 @@ class ContinueMetrics(Callback):
 def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]:
     """The callbacks of `run.config.train`, for a run that shows its progress on a `terminal` or in lines.
 
-    Averaging comes first, so that its weights are back in place before anything is saved; the random state before
-    what saves; speed before the line that shows it; saving and stopping last, where Lightning puts them anyhow.
+    The other processes come first, to be heard of at once; averaging next, so that its weights are back in place before
+    anything is saved; the random state before what saves; speed before the line that shows it; saving and stopping
+    last, where Lightning puts them anyhow.
     """
     train = run.config.train
     return [
+        Peers(run.path),
         *_present(ema_callback(train.ema_decay)),
         RandomState(),
         BatchOnHand(),

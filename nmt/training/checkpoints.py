@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +17,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from nmt.config.training import Metric, TrainConfig
 from nmt.errors import TrainingError
-from nmt.files import atomic_write, replace_link
+from nmt.files import atomic_write, copy_whole, replace_link
 from nmt.training.checkpoint_io import damage
 
 # configuration → (logged name, which way is better)
@@ -62,7 +61,8 @@ def best_checkpoints(folder: Path) -> list[Path]:
 class Checkpoints(Checkpoint):
     """Saves after each validation, every `every_steps` steps where given, and at the end of the run.
 
-    Lightning calls checkpoint callbacks after all others, so what they did in the same hook is saved too.
+    Lightning calls checkpoint callbacks after all others, so what they did in the same hook is saved too. A step that
+    is validated is saved after that: Lightning does not make up for a validation that a checkpoint was made before.
     """
 
     def __init__(
@@ -117,11 +117,9 @@ class Checkpoints(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        step = trainer.global_step
-        if step == self.saved_step:
-            return  # nothing learnt since: in the middle of an accumulation
-        due = self._every_steps is not None and step % self._every_steps == 0
-        if due or step == trainer.max_steps or trainer.should_stop or self._epoch_ends_unvalidated(trainer):
+        if trainer.global_step == self.saved_step or _validation_follows(trainer):
+            return  # nothing learnt since, in the middle of an accumulation; or not all of the step is done
+        if self._is_due(trainer) or self._epoch_ends_unvalidated(trainer):
             self.save(trainer)
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
@@ -129,7 +127,8 @@ class Checkpoints(Checkpoint):
             return
         score = self._score(trainer)
         is_best = bool(trainer.strategy.broadcast(self._is_best(score)))
-        if self._every_steps is None or is_best or trainer.global_step == self.saved_step:
+        saved_before = trainer.global_step == self.saved_step  # by a signal
+        if self._every_steps is None or is_best or saved_before or self._is_due(trainer):
             self.save(trainer, score=score if is_best else None)
 
     def save(self, trainer: "lightning.Trainer", *, score: float | None = None) -> None:
@@ -194,10 +193,21 @@ class Checkpoints(Checkpoint):
         index = {"monitor": self.monitor, "mode": self.mode, "best": best, "last": last}
         atomic_write(self.folder / "index.json", json.dumps(index, indent=2) + "\n")
 
+    def _is_due(self, trainer: "lightning.Trainer") -> bool:
+        """Whether this step is to be saved whatever its score is."""
+        every_so_often = self._every_steps is not None and trainer.global_step % self._every_steps == 0
+        return every_so_often or trainer.global_step == trainer.max_steps or trainer.should_stop
+
     @staticmethod
     def _epoch_ends_unvalidated(trainer: "lightning.Trainer") -> bool:
         """Without validation, the end of an epoch is the moment to save."""
         return trainer.is_last_batch and not trainer.enable_validation
+
+
+def _validation_follows(trainer: "lightning.Trainer") -> bool:
+    """Whether Lightning will validate before the next batch; only it knows."""
+    fetcher = trainer.fit_loop._data_fetcher
+    return fetcher is not None and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)
 
 
 def _read_index(folder: Path) -> tuple[list[Kept], list[Kept]]:
@@ -226,4 +236,4 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # a file system without hard links
-        shutil.copyfile(source, target)
+        copy_whole(source, target)

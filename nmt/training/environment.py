@@ -28,12 +28,23 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpu_count": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "gpus": _gpus(),
         "cuda": torch.version.cuda,
         "commit": git_commit(Path(__file__).parent),
         "command": sys.argv,
         "folder": os.getcwd(),
     }
+
+
+def _gpus() -> list[str]:
+    """Names; what cannot be asked (busy with another's work, a driver that fails) must not end a run on the CPU."""
+    import torch
+
+    count = torch.cuda.device_count()
+    try:
+        return [torch.cuda.get_device_name(index) for index in range(count)]
+    except RuntimeError as error:
+        return [f"unknown ({str(error).splitlines()[0]})"] * count
 
 
 def git_commit(folder: Path) -> dict[str, Any] | None:
@@ -46,7 +57,8 @@ def git_commit(folder: Path) -> dict[str, Any] | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -62,7 +74,7 @@ def _version(package: str) -> str | None:
 def cpu_model() -> str:
     """The processor's name, as the system has it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from nmt.training.finish import average_best
 from nmt.training.levers import Levers, apply, choose_levers, limit_kernels
 from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
 from nmt.training.parts import Parts, Place
+from nmt.training.peers import SILENCE, failing_together
 from nmt.training.progress import speak
 from nmt.training.run import RunFolder, is_first_process
 from nmt.training.slurm import cluster, job_id
@@ -62,7 +63,8 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
         device = trainer.strategy.root_device
         _introduce(run, parts, levers, resuming_from=newest)
         with _closed(trainer, run):
-            with memory_explained(trainer, parts.too_large):
+            together = failing_together(trainer, resume_command=run.resume_command)
+            with together, memory_explained(trainer, parts.too_large):
                 trainer.fit(
                     parts.task,
                     train_dataloaders=parts.loader,
@@ -109,8 +111,8 @@ def _trainer(run: RunFolder, levers: Levers, *, terminal: bool) -> lightning.Tra
     processes = train.devices * train.num_nodes
     job = cluster()
     strategy: Any = _strategy(train.strategy)
-    if strategy == "auto" and processes > 1:
-        strategy = DDPStrategy(timeout=timedelta(minutes=10))
+    if strategy in ("auto", "ddp") and processes > 1:
+        strategy = DDPStrategy(timeout=SILENCE)
     try:
         trainer = lightning.Trainer(
             accelerator="gpu" if levers.machine["gpu"] else "cpu",
@@ -140,6 +142,13 @@ def _trainer(run: RunFolder, levers: Levers, *, terminal: bool) -> lightning.Tra
         raise ConfigError(
             f"train.devices ({train.devices}) × train.num_nodes ({train.num_nodes}) is {processes} processes, but"
             f" {trainer.world_size} were started; {_launched_by(job, train)}"
+        )
+    if trainer.is_global_zero != is_first_process():
+        raise ConfigError(
+            f"RANK={os.environ.get('RANK')}, LOCAL_RANK={os.environ.get('LOCAL_RANK')} and NODE_RANK="
+            f"{os.environ.get('NODE_RANK')} say something else than Lightning, for which this is process"
+            f" {trainer.global_rank} of {trainer.world_size}; unset them, or let train.devices and train.num_nodes"
+            " agree with what torchrun starts"
         )
     return trainer
 

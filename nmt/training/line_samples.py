@@ -59,6 +59,15 @@ class SampleLine(NamedTuple):
         }
         return f"<article>{terms(rows)}{alignment_svg(self.line)}</article>"
 
+    def legend(self) -> str:
+        return (
+            "The same lines at every validation, by best path. Reading: <del>of the truth, not read</del> and"
+            " <ins>read, not in the truth</ins>; ␣ is a space. Below what the model sees, a column a frame: in grey how"
+            " probable a blank is, in blue the likeliest symbol beside it, darker is more; then each letter under its"
+            " own frames, in turn in two colours, as are its strokes. Point at a letter for its probability. CER:"
+            " wrong, missing and invented characters for every hundred of the truth."
+        )
+
     def picture(self) -> Picture:
         caption = f"{self.reading}\n(truth: {self.truth}; CER {self.score:.1f} %)"
         return Picture("alignment", alignment_png(self.line), caption)

@@ -15,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.config.schema import LoggerKind
 from nmt.errors import ConfigError
-from nmt.files import atomic_write
+from nmt.files import append_whole, atomic_write
 from nmt.training.checkpoints import MONITORS
 from nmt.training.run import RunFolder, is_first_process
 
@@ -63,15 +63,19 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Append a row; `step` counts from 0 as Lightning's does, so the row says `step` + 1."""
+        """Append a row; `step` counts from 0 as Lightning's does, so the row says `step` + 1.
+
+        StorageError, and no half of a row, where the disk is full: a run without its measurements is not one to go on.
+        """
         row = {name: _number(float(value)) for name, value in metrics.items()}
         row["step"] = str(0 if step is None else step + 1)
         new = [name for name in row if name not in self._columns]
         if new or not self.path.exists():
             self._columns += new
             self._write(self._rows())
-        with self.path.open("a", encoding="utf-8", newline="") as stream:
-            self._writer(stream).writerow(row)
+        text = io.StringIO(newline="")
+        self._writer(text).writerow(row)
+        append_whole(self.path, text.getvalue())
 
     @rank_zero_only
     def discard_after(self, step: int) -> None:

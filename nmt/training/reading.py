@@ -14,8 +14,9 @@ from nmt.config.recognition import CTCSearchConfig, RecognitionConfig
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.lines.prepare import LineCorpora
 from nmt.files import atomic_write, replace_link
-from nmt.inference.line_tuning import tune_search
-from nmt.inference.recognizer import Recognizer
+from nmt.inference.line_input import LineInput
+from nmt.inference.line_tuning import calibrate_search, tune_search
+from nmt.inference.recognizer import Recognizer, with_search
 from nmt.metrics.error_rate import Rates, error_rates
 from nmt.text.arpa import arpa_bytes, read_arpa
 from nmt.text.ngram import estimate
@@ -46,7 +47,8 @@ def read_tests(
 ) -> None:
     """Give the best checkpoint the run's search, then read every test set with it; scores go to RUN/test.
 
-    The search may have changed since that checkpoint was saved. Where it asks a language model, it is tuned first.
+    The search may have changed since that checkpoint was saved. Where it asks a language model, it is tuned first; what
+    confidences say is then fitted to what it reads.
     """
     trained = read_recognition(find_checkpoint(run.path))
     checkpoint = _searching(trained, config.search, language_model)
@@ -78,28 +80,35 @@ def _recognizer(checkpoint: RecognitionCheckpoint, device: torch.device) -> Reco
 def _tuned(
     checkpoint: RecognitionCheckpoint, validation: LineCorpus, count: int, device: torch.device
 ) -> RecognitionCheckpoint:
-    """The same with α and β chosen on `count` validation lines, where the search asks a language model."""
+    """The same with α, β and confidences after `count` validation lines; α and β where there is a language model."""
     recognizer = _recognizer(checkpoint, device)
-    if not recognizer.has_language_model:
-        return checkpoint
     chosen = range(0, len(validation), -(-len(validation) // count))  # spread over the set
-    log.info("tuning the language model's weight on %d validation lines", len(chosen))
-    lines = [validation.lines[i] for i in chosen]
-    search, tuning = tune_search(recognizer, lines, [validation.text(i) for i in chosen])
+    lines = [recognizer.read(validation.lines[i]) for i in chosen]
+    texts = [validation.text(i) for i in chosen]
+    search = _weighed(recognizer, lines, texts) if recognizer.has_language_model else recognizer.search
+    log.info("fitting confidences to what is right of %d validation lines", len(chosen))
+    search = calibrate_search(recognizer, lines, texts, search=search)
+    tuned = _searching(checkpoint, search, checkpoint.language_model)
+    return replace(tuned, about={**tuned.about, TUNED: len(chosen)})
+
+
+def _weighed(recognizer: Recognizer, lines: Sequence[LineInput], texts: Sequence[str]) -> CTCSearchConfig:
+    """The search with the language model's weight and the bonus that read these lines best."""
+    log.info("tuning the language model's weight on %d validation lines", len(lines))
+    search, tuning = tune_search(recognizer, lines, texts)
     alone = next(errors for weights, errors in tuning.searched.items() if not weights.language_weight)
-    characters = max(1, sum(len(validation.text(i)) for i in chosen))
+    characters = max(1, sum(map(len, texts)))
     log.info(
         "language weight α %.2f, insertion bonus β %.2f: CER %.2f %% on these lines, and %.2f %% without the model",
         *(search.language_weight, search.insertion_bonus),
         *(100 * errors / characters for errors in (tuning.errors, alone)),
     )
-    tuned = _searching(checkpoint, search, checkpoint.language_model)
-    return replace(tuned, about={**tuned.about, TUNED: len(chosen)})
+    return search
 
 
 def _read(tests: dict[str, LineCorpus], recognizer: Recognizer, folder: Path) -> None:
     """Every test set by best path, and by the run's search where that is another."""
-    best_path = recognizer.search.model_copy(update=BEST_PATH)
+    best_path = with_search(recognizer.search, BEST_PATH)
     scored: dict[str, dict[str, Any]] = {}
     for name, corpus in tests.items():
         for search in dict.fromkeys((best_path, recognizer.search)):

@@ -84,7 +84,7 @@ class RecognitionTask(SequenceTask):
         """Sums of the loss, and the best path's text of every line."""
         log_probs, lengths = self.model(batch.inputs, batch.lengths)
         sums = self._losses(log_probs, lengths, batch)
-        self.note_validation({"loss": sums.loss, "characters": sums.characters})
+        self.note_validation({"loss": sums.loss, "characters": sums.characters}, ids=batch.ids)
         for row, (number, ids) in enumerate(zip(batch.ids.tolist(), best_path(log_probs, lengths), strict=True)):
             self._read.texts[number] = self.alphabet.decode(ids)
             if number in self._shown:

@@ -9,6 +9,7 @@
     RUN/curves.png         the same as a picture
     RUN/train.log          what was said
     RUN/samples/           translations, or readings of lines, at each validation
+    RUN/failed-rankN.txt   why one of several processes failed, until the next start: see nmt/training/peers.py
     RUN/checkpoints/       see nmt/training/checkpoint_io.py
 
 A folder belongs to one configuration and, at any time, to one process.
@@ -27,10 +28,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from nmt.config.document import write_value
 from nmt.config.load import dump_yaml, load_config
 from nmt.config.schema import RunConfig
-from nmt.errors import ConfigError
-from nmt.files import atomic_write
+from nmt.errors import ConfigError, NMTError, StorageError
+from nmt.files import append_whole, atomic_write
 from nmt.training.environment import environment
 
 # What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
@@ -104,6 +106,8 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, NMTError) and self._log_handler is not None:  # the command line says it on its own
+            self._log_handler.handle(logging.makeLogRecord({"levelname": "ERROR", "msg": str(error)}))
         self.close()
 
     def _check_same_configuration(self) -> None:
@@ -111,7 +115,7 @@ class RunFolder:
         if not file.exists():
             return
         differences = differing_keys(_read_config(file), self.config)
-        lines = [f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in differences.items()]
+        lines = [f"  {key}: {_written(old)} there, {_written(new)} now" for key, (old, new) in differences.items()]
         # where nothing was learnt yet, a start that failed may be corrected
         if lines and any(self.checkpoints.glob("*.ckpt")):
             raise ConfigError(
@@ -150,13 +154,20 @@ class RunFolder:
 
 
 def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """{dotted key: (old, new)} of the values that differ although they must not within a run."""
+    """{dotted key: (old, new)} of the values that differ although they must not within a run.
+
+    Of the members of a list, such as corpora, only what is not their default.
+    """
     if old.task != new.task:  # and everything with it
         return {"task": (old.task, new.task)}
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
     free = MAY_CHANGE_TOO.get(new.task)
     fixed = [key for key in after if key not in MAY_CHANGE and not (free and key.startswith(free))]
-    return {key: (before.get(key), after[key]) for key in fixed if before.get(key) != after[key]}
+    short, shorter = (
+        {**whole, **_flat(one.model_dump(mode="json", exclude_defaults=True))}
+        for one, whole in ((old, before), (new, after))
+    )
+    return {key: (short.get(key), shorter[key]) for key in fixed if before.get(key) != after[key]}
 
 
 def is_first_process(variables: Mapping[str, str] | None = None) -> bool:
@@ -210,15 +221,37 @@ def _lock(file: Path) -> IO[str]:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
         logging.getLogger(__name__).warning("%s: this file system knows no locks; make sure to be alone", file.parent)
-    handle.truncate(0)
-    handle.write(f"process {os.getpid()} on {os.uname().nodename}")
-    handle.flush()
+    with contextlib.suppress(OSError):  # on a full disk the lock holds all the same, without saying whose it is
+        os.truncate(handle.fileno(), 0)
+        os.write(handle.fileno(), f"process {os.getpid()} on {os.uname().nodename}".encode())
     return handle
+
+
+class LogFile(logging.Handler):
+    """Appends to a file as long as its disk has space, and where it has none says so once, on standard error.
+
+    logging.FileHandler prints a traceback for each line instead, and raises when it is closed.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._complained = False
+        with contextlib.suppress(OSError):
+            file.touch()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            append_whole(self._file, f"{self.format(record)}\n")
+        except StorageError as error:
+            if not self._complained:
+                print(f"{error}; what is said is not kept there", file=sys.stderr)
+            self._complained = True
 
 
 def _log_to(file: Path) -> logging.Handler:
     """Everything that `nmt` logs goes to the run's train.log too."""
-    handler = logging.FileHandler(file, encoding="utf-8")
+    handler = LogFile(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
     logger = logging.getLogger("nmt")
     logger.addHandler(handler)
@@ -233,6 +266,14 @@ def _program(command: Sequence[str]) -> list[str]:
     if program.name == "train.py":
         return [sys.executable or "python", str(program)]
     return [sys.executable or "python", "-m", "nmt", "train"]
+
+
+def _written(value: Any) -> str:
+    """As a user writes it in YAML or on the command line; a corpus of which nothing but the path is said, as a path."""
+    if isinstance(value, list):
+        value = [item["path"] if isinstance(item, dict) and item.keys() == {"path"} else item for item in value]
+        value = value[0] if len(value) == 1 and isinstance(value[0], str) else value
+    return write_value(value)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -53,6 +53,10 @@ class Sample(Protocol):
         """The same for a page: an HTML `article`."""
         ...
 
+    def legend(self) -> str:
+        """What an article's colours and numbers mean, as HTML; one for all samples of a kind."""
+        ...
+
     def picture(self) -> Picture | None:
         """None where there is nothing to draw."""
         ...
@@ -103,7 +107,7 @@ def samples_page(samples: Sequence[Sample], *, step: int) -> str:
     articles = "\n".join(sample.article() for sample in samples)
     return (
         f'<!doctype html>\n<html><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>\n'
-        f"<body><h1>{title}</h1>\n{articles}\n</body></html>\n"
+        f"<body><h1>{title}</h1>\n<p>{samples[0].legend()}</p>\n{articles}\n</body></html>\n"
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from nmt.config.training import OptimizerConfig, TrainConfig
+from nmt.data.loader import LENT
 from nmt.training.checkpoints import MONITORS
 from nmt.training.faults import FiniteWatch
 from nmt.training.running import Sums, add, if_finite, over_ranks, share_of_rank, shares_of_ranks, sum_over_ranks
@@ -130,9 +131,11 @@ class SequenceTask(lightning.LightningModule):
 
     # --- validation -----------------------------------------------------------------------------------------------
 
-    def note_validation(self, sums: Sums) -> None:
-        """Add a validation batch's sums."""
-        self._validated = add(self._validated, sums)
+    def note_validation(self, sums: Sums, *, ids: Tensor) -> None:
+        """Add a validation batch's sums; nothing of one that is only lent to this rank."""
+        lent = (ids == LENT).all()
+        counted = {name: torch.where(lent, torch.zeros_like(value), value) for name, value in sums.items()}
+        self._validated = add(self._validated, counted)
 
     def on_validation_epoch_end(self) -> None:
         """Score the whole set, log it, and let the learning rate follow the score that decides."""

@@ -41,7 +41,9 @@ def requeue() -> None:
     if job is None:
         return
     try:
-        asked = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60)
+        asked = subprocess.run(
+            ["scontrol", "requeue", job], capture_output=True, text=True, errors="replace", timeout=60
+        )
         reason = None if asked.returncode == 0 else asked.stderr.strip() or f"exit code {asked.returncode}"
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)

@@ -73,7 +73,7 @@ class TranslationTask(SequenceTask):
     def validation_step(self, batch: TranslationBatch, index: int) -> None:
         """Sums of the plain cross-entropy, with full teacher forcing."""
         if self.validation is not None:
-            self.note_validation(_sums(batch, batch_loss(self.model, batch)))
+            self.note_validation(_sums(batch, batch_loss(self.model, batch)), ids=batch.ids)
 
     def validation_scores(self, sums: dict[str, Tensor], *, rank: int, world_size: int) -> dict[str, Tensor | float]:
         """Translate the validation set with the object that ships, each rank its share, and score it as a whole."""

@@ -31,6 +31,12 @@ class SampleTranslation(NamedTuple):
             folded = f"<details><summary>attention</summary>{svg}</details>"
         return f"<article>{terms(rows | {'chrF': f'{self.score:.1f}'})}{folded}</article>"
 
+    def legend(self) -> str:
+        return (
+            "The same sentences at every validation. chrF: characters and their n-grams that hypothesis and reference"
+            " share, of 100. Attention: a row a piece of the hypothesis, darker where it looked."
+        )
+
     def picture(self) -> Picture | None:
         if self.attention is None or not self.attention.size:
             return None

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from nmt.config.lines import AugmentationConfig, LinesConfig
+from nmt.data.arrays import Int64
 from nmt.data.batch import RecognitionBatch
-from nmt.data.corpus import Int64
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.loader import EvaluationLoader, TrainingLoader, evaluation_plan
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler

@@ -1,0 +1,121 @@
+"""Where the lines of plain text files begin, so that a process reads its own buffers of a stream and no others.
+
+The byte at which every `EVERY`-th line begins is found once, by the first process of a machine that asks, and kept in
+the cache; the target file has an index of its own, so line n of both is found wherever n is.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nmt.data.arrays import Int64
+from nmt.data.cache import Cache, cache_key
+from nmt.data.pairs import Row
+from nmt.data.text_files import BYTE_ORDER_MARK, GZIP_MAGIC, ParallelText, missing_file, raw_lines
+from nmt.errors import DataError
+
+EVERY = 1024  # lines: of a billion, the places of both sides take 16 MB
+
+
+class Places(NamedTuple):
+    """Of a file: the bytes where lines 0, EVERY, 2 EVERY, … begin, and how many lines there are."""
+
+    offsets: Int64
+    lines: int
+
+
+@dataclass(frozen=True)
+class SeekableText:
+    """Parallel text whose lines are found without reading those before them."""
+
+    text: ParallelText
+    source: Places
+    target: Places
+
+    @property
+    def lines(self) -> int:
+        return self.source.lines
+
+    def rows(self, first: int = 0) -> Iterator[Row]:
+        """The pairs from line `first` (counted from 0) on, as `ParallelText.rows` gives them."""
+        sources = _lines(self.text.source_file, self.source, first)
+        targets = _lines(self.text.target_file, self.target, first)
+        for line, (source, target) in enumerate(zip(sources, targets, strict=False), start=first + 1):
+            yield partial(self.text.pair, source, target, line)
+
+
+def seekable(reader: object, cache: Cache) -> SeekableText | None:
+    """The same with its places; None for what cannot be sought in. DataError as `ParallelText.rows` raises it."""
+    if not isinstance(reader, ParallelText) or any(map(_is_compressed, (reader.source_file, reader.target_file))):
+        return None
+    files = (reader.source_file, reader.target_file)
+    for file in files:
+        if not os.path.isfile(file):
+            raise missing_file(file)
+    states = [(os.path.abspath(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
+
+    def build(directory: Path) -> None:
+        for side, file in zip(("source", "target"), files, strict=True):
+            np.save(directory / f"{side}.npy", np.append(*_places(file)))
+
+    directory = cache.entry("places", cache_key(step="places", every=EVERY, files=states), build)
+    source, target = (np.load(directory / f"{side}.npy") for side in ("source", "target"))
+    if source[-1] != target[-1]:
+        for _ in reader.rows():  # which says it at the end of the shorter file
+            pass
+    return SeekableText(reader, *(Places(numbers[:-1], int(numbers[-1])) for numbers in (source, target)))
+
+
+def rows_from(files: Sequence[SeekableText], first: int) -> Iterator[Row]:
+    """The rows of some files, one after the other, from number `first` of all of them on."""
+    for file in files:
+        if first < file.lines:
+            yield from file.rows(first)
+        first = max(0, first - file.lines)
+
+
+def after_turns(lengths: Sequence[int], taken: int) -> tuple[list[int], int]:
+    """Of sources that give a row each in turn until all are at their end: how many each has given of `taken`, and the
+    number of the source whose turn it is."""
+    low, high = 0, max(lengths, default=0)  # rounds that are over: of the whole ones, the most that fit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if sum(min(n, middle) for n in lengths) <= taken else (low, middle - 1)
+    running = [i for i, length in enumerate(lengths) if length > low]
+    over = taken - sum(min(length, low) for length in lengths)  # rows of the round that is not
+    given = [min(length, low) + (i in running[:over]) for i, length in enumerate(lengths)]
+    return given, running[over] if over < len(running) else 0
+
+
+def _places(file: str) -> tuple[list[int], int]:
+    with open(file, "rb") as stream:
+        position = len(BYTE_ORDER_MARK) if stream.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
+    offsets, number = [], 0
+    for line in raw_lines(file):
+        if number % EVERY == 0:
+            offsets.append(position)
+        position += len(line)
+        number += 1
+    return offsets, number
+
+
+def _lines(file: str, places: Places, first: int) -> Iterator[bytes]:
+    try:
+        with open(file, "rb") as stream:
+            stream.seek(int(places.offsets[first // EVERY]))
+            yield from itertools.islice(stream, first % EVERY, places.lines - first + first % EVERY)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_compressed(file: str) -> bool:
+    if not os.path.isfile(file):
+        return False
+    with open(file, "rb") as stream:
+        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC

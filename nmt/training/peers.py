@@ -1,0 +1,179 @@
+"""One of several processes fails: the others say which one and why, and stop as well, instead of waiting for it.
+
+A process that fails writes why to RUN/failed-rank1.txt and leaves. To the others that is a connection that breaks (gloo
+notices at once) or stays silent (NCCL; for `SILENCE` at most), within some exchange. They look for what was written; a
+process that was killed wrote nothing, but is not there any more. torchrun, srun and Lightning's own launcher each kill
+what is left of a run in their own time; none of them says in which process it began.
+"""
+
+import contextlib
+import logging
+import os
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import Callback
+from torch import distributed
+
+from nmt.errors import NMTError, StorageError, TrainingError
+from nmt.files import atomic_write
+from nmt.training.stopping import Interrupted
+
+log = logging.getLogger(__name__)
+
+SILENCE = timedelta(minutes=10)  # one process may let the others wait so long: to validate, to prepare, to save
+PATIENCE = 5.0  # seconds for a reason to appear on a shared file system
+GRACE = 30.0  # seconds for a process to end by itself when another one has; torchrun gives as many
+
+# what gloo says; the classes of errors are those of NCCL and of the store in which processes meet
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "gloo/transport")
+
+
+class Process(NamedTuple):
+    """Where a rank runs, and the run's folder as it knows it."""
+
+    host: str
+    number: int
+    folder: str
+
+    def __str__(self) -> str:
+        return f"process {self.number} on {self.host}"
+
+
+class Peers(Callback):
+    """The processes of a run; list it first, so that it hears of an exception before anything slow is done."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is one that all of them see; without --run-dir, torchrun's processes name one each."""
+        self._folder = folder
+        self._everyone: list[Process] = []
+        self._launched: list[subprocess.Popen[bytes]] = []
+        self._cause = ""
+
+    def setup(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", stage: str) -> None:
+        mine = Process(platform.node(), os.getpid(), str(self._folder))
+        if trainer.is_global_zero:
+            for file in self._folder.glob("failed-rank*.txt"):  # of an earlier start
+                file.unlink(missing_ok=True)
+        gathered: list[Any] = [mine]
+        if trainer.world_size > 1:
+            gathered = [None] * trainer.world_size
+            distributed.all_gather_object(gathered, mine)
+        self._everyone = gathered
+        self._folder = Path(gathered[0].folder)
+
+    def on_exception(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", exception: BaseException
+    ) -> None:
+        """Say who failed before a launcher kills this process as well: torchrun and Lightning soon do."""
+        launched = getattr(trainer.strategy.launcher, "procs", [])
+        self._launched = list(launched)
+        launched.clear()  # Lightning's observer has nobody left to watch
+        if trainer.world_size > 1 and is_lost_peer(exception):
+            self._cause = self._found(exception, trainer)
+            log.error("%s", self._cause)
+
+    @contextlib.contextmanager
+    def fail_together(self, trainer: "lightning.Trainer", *, resume_command: str) -> Iterator[None]:
+        """Around the training: a failure here is written down, one elsewhere becomes a TrainingError that names it."""
+        try:
+            yield
+        except BaseException as error:
+            if trainer.world_size == 1:
+                raise
+            name = f"rank {trainer.global_rank} of {trainer.world_size}"
+            if is_lost_peer(error):
+                cause = self._cause or self._found(error, trainer)
+                raise TrainingError(
+                    f"{name}: stopped after step {trainer.global_step}, because {cause}; the checkpoints are intact;"
+                    f" when that is mended, go on with: {resume_command}"
+                ) from error
+            if isinstance(error, Exception) and not isinstance(error, Interrupted):  # on a signal, all leave together
+                said = str(error) if isinstance(error, NMTError) else f"{type(error).__name__}: {error}"
+                self._write_down(
+                    f"rank {trainer.global_rank} failed{self._where(trainer.global_rank)}: {said}", trainer
+                )
+                if isinstance(error, NMTError):
+                    error.args = (f"{name}: {error}",)
+            raise
+        finally:
+            self._end_launched()
+
+    def _write_down(self, cause: str, trainer: "lightning.Trainer") -> None:
+        with contextlib.suppress(StorageError):  # no space left, perhaps: that was it then
+            atomic_write(failure_file(self._folder, trainer.global_rank), cause + "\n")
+
+    def _found(self, error: BaseException, trainer: "lightning.Trainer") -> str:
+        """Who failed first, and why: what somebody wrote, else who is gone, else what the connection says."""
+        ranks = [rank for rank in range(trainer.world_size) if rank != trainer.global_rank]
+        deadline = time.monotonic() + PATIENCE
+        gone: list[int] = []
+        while not gone and time.monotonic() <= deadline:
+            for rank in ranks:
+                with contextlib.suppress(OSError):
+                    return failure_file(self._folder, rank).read_text(encoding="utf-8").strip()
+            gone = [rank for rank in ranks if self._is_gone(rank)]
+            time.sleep(0.0 if gone else 0.1)
+        if not gone:
+            told = str(error).strip().splitlines()[0]
+            return f"another process is gone or does not answer, and its own output may say why ({told})"
+        cause = f"rank {gone[0]} ended without a word{self._where(gone[0])}: killed, or crashed"
+        cause += " (the kernel kills where memory ends: see dmesg)"
+        self._write_down(cause, trainer)  # for those who notice only that this one is gone
+        return cause
+
+    def _where(self, rank: int) -> str:
+        return f" ({self._everyone[rank]})" if self._everyone else ""
+
+    def _is_gone(self, rank: int) -> bool:
+        """Whether a process of this machine has ended; of others nothing is known."""
+        if not self._everyone or self._everyone[rank].host != platform.node():
+            return False
+        number = self._everyone[rank].number
+        for launched in self._launched:
+            if launched.pid == number:
+                return launched.poll() is not None
+        try:
+            os.kill(number, 0)
+        except OSError as error:
+            return isinstance(error, ProcessLookupError)
+        return False
+
+    def _end_launched(self) -> None:
+        """No process that this one has launched outlives it."""
+        if not self._launched:
+            return
+        if distributed.is_initialized() and distributed.get_backend() == "gloo":
+            distributed.destroy_process_group()  # so that they notice
+        deadline = time.monotonic() + GRACE
+        for process in self._launched:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)  # one that hangs in an exchange hears nothing else
+                process.wait()
+
+
+def failing_together(trainer: "lightning.Trainer", *, resume_command: str) -> contextlib.AbstractContextManager[None]:
+    """`Peers.fail_together` of a trainer that has this callback."""
+    peers = next(one for one in trainer.callbacks if isinstance(one, Peers))  # type: ignore[attr-defined]
+    return peers.fail_together(trainer, resume_command=resume_command)
+
+
+def failure_file(folder: Path, rank: int) -> Path:
+    """Where a rank writes why it failed."""
+    return folder / f"failed-rank{rank}.txt"
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether an exchange broke because another process is gone, or does not answer."""
+    if isinstance(error, distributed.DistError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in LOST)

@@ -1,0 +1,150 @@
+"""One rank fails alone: the run ends, says in which rank and why, and goes on from an intact checkpoint."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as lightning
+import torch
+from test_fit import rows, small_config, write_corpus
+from test_ranks import TESTS, TORCHRUN, environment
+
+from nmt.checkpoint import read_checkpoint
+from nmt.config.schema import Config
+from nmt.data.loader import LENT
+from nmt.errors import DataError, TrainingError
+from nmt.training.checkpoint_io import damage
+from nmt.training.peers import Peers, failure_file, is_lost_peer
+from nmt.training.sequence_task import SequenceTask
+from nmt.training.stopping import Interrupted
+
+
+class Trainer(lightning.Trainer):
+    """What `Peers` wants to know of one."""
+
+    world_size, global_rank, global_step = 2, 0, 7  # type: ignore[assignment]
+
+    def __init__(self) -> None: ...
+
+
+def failing(folder: Path, error: Exception) -> Exception:
+    """What comes of an error in the first of two ranks."""
+    together = Peers(folder).fail_together(Trainer(), resume_command="sh resume.sh")
+    with pytest.raises(type(error) if not is_lost_peer(error) else TrainingError) as caught, together:
+        raise error
+    return caught.value
+
+
+def test_what_fails_here_is_written_down_for_the_others(tmp_path: Path) -> None:
+    assert str(failing(tmp_path, DataError("a.en: cannot be read"))) == "rank 0 of 2: a.en: cannot be read"
+    assert failure_file(tmp_path, 0).read_text() == "rank 0 failed: a.en: cannot be read\n"
+    assert str(failing(tmp_path, ValueError("a defect"))) == "a defect"  # keeps its traceback
+    assert failure_file(tmp_path, 0).read_text() == "rank 0 failed: ValueError: a defect\n"
+    failure_file(tmp_path, 0).unlink()
+    assert str(failing(tmp_path, Interrupted("stopped by SIGTERM"))) == "stopped by SIGTERM"  # all leave together
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        RuntimeError("[pair.cc:553] Connection closed by peer [127.0.0.1]:55948. GLHF!"),
+        RuntimeError("[unbound_buffer.cc:79] Timed out waiting 600000ms for recv operation to complete"),
+        torch.distributed.DistBackendError("NCCL error"),
+    ],
+    ids=["closed", "silent", "nccl"],
+)
+def test_what_fails_elsewhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: RuntimeError) -> None:
+    monkeypatch.setattr("nmt.training.peers.PATIENCE", 0.05)
+    said = str(failing(tmp_path, lost))
+    assert said.startswith("rank 0 of 2: stopped after step 7, because another process is gone or does not answer")
+    assert str(lost) in said and said.endswith("go on with: sh resume.sh")
+    failure_file(tmp_path, 1).write_text("rank 1 failed: step 8: out of memory\n")
+    said = str(failing(tmp_path, lost))
+    assert "after step 7, because rank 1 failed: step 8: out of memory; the checkpoints are intact" in said
+    assert not failure_file(tmp_path, 0).exists()  # it did not begin here
+
+
+def test_an_error_of_the_model_is_none_of_a_connection() -> None:
+    assert not is_lost_peer(RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"))
+    assert not is_lost_peer(ConnectionResetError("of a corpus on the net"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peers")
+    write_corpus(folder, reverse=False)
+    for side in ("xx", "yy"):  # of one pair, which two of three ranks have none of
+        lines = (folder / f"val.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / f"val.{side}").write_text(lines[0], encoding="utf-8")
+    return folder
+
+
+def command(folder: Path, run: str, *, ranks: int, kind: str = "none", rank: int = 0) -> list[str]:
+    often = {"max_steps": 12, "validate_every_steps": 6, "checkpoint_every_steps": 4, "log_every_steps": 4}
+    file = folder / f"{run}.json"
+    file.write_text(small_config(folder, **often, devices=ranks).model_dump_json(), encoding="utf-8")
+    return [str(TESTS / "failing_rank.py"), kind, str(rank), "9", "--config", str(file), "--run-dir", str(folder / run)]
+
+
+def finished(words: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_a_rank_that_fails_alone_ends_all_three_and_is_named(folder: Path) -> None:
+    """And before that a validation of one pair, for which the ranks without one waited for ever."""
+    failed = finished([sys.executable, *command(folder, "memory", ranks=3, kind="memory", rank=2)])
+    assert failed.returncode == 1, failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "error: rank 2 of 3: step 10: out of memory (can't allocate memory) on the batch of " in failed.stderr
+    assert "error: rank 0 of 3: stopped after step 9, because rank 2 failed (process " in failed.stderr
+    run = folder / "memory"
+    assert "stopped after step 9, because rank 2 failed" in (run / "train.log").read_text(encoding="utf-8")
+    assert damage(run / "checkpoints" / "last.ckpt") is None
+    [validated] = [row for row in rows(run) if row["validation/loss"]]
+    assert validated["step"] == "6"
+    assert float(validated["validation/loss"]) == pytest.approx(loss_of_one_process(run), rel=1e-5)
+
+
+def loss_of_one_process(run: Path) -> float:
+    """Nats per token of the validation pair under the checkpoint that was saved with it."""
+    from nmt.data.collate import collate
+    from nmt.data.prepare import prepare_corpora
+    from nmt.models.build import build_translation
+    from nmt.training.task import batch_loss
+
+    checkpoint = read_checkpoint(run / "checkpoints" / "best.ckpt")
+    corpora = prepare_corpora(checkpoint.config.data, checkpoint.config.tokenizer, seed=checkpoint.config.seed)
+    model = build_translation(checkpoint.config.model, *(t.vocabulary_size for t in checkpoint.tokenizers)).eval()
+    model.load_state_dict(checkpoint.weights)
+    assert corpora.validation is not None and len(corpora.validation) == 1
+    pair = collate(corpora.validation, torch.tensor([0]).numpy())
+    with torch.no_grad():
+        return float(batch_loss(model, pair).negative_log_likelihood / pair.target_lengths.sum())
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_killed_ends_the_other(folder: Path) -> None:
+    """The kernel's own way where memory ends: nobody writes down why. And the first rank, in which the others meet."""
+    script = command(folder, "killed", ranks=2, kind="killed", rank=0)
+    killed = finished([*TORCHRUN, "--standalone", "--nproc_per_node=2", *script])
+    assert killed.returncode == 1, killed.stderr
+    assert "rank 0 ended without a word (process " in killed.stderr  # whatever torchrun lets the other say after that
+    assert damage(folder / "killed" / "checkpoints" / "last.ckpt") is None
+
+
+class Counting(SequenceTask):
+    """Says what was counted of a validation."""
+
+    def validation_scores(self, sums: dict[str, torch.Tensor], *, rank: int, world_size: int) -> dict[str, float]:
+        return {name: float(value) for name, value in sums.items()}
+
+
+def test_a_lent_batch_counts_for_nothing() -> None:
+    """Not even where its loss is not finite."""
+    task = Counting(Config().train, torch.nn.Linear(1, 1), total_steps=None)
+    task.note_validation({"loss": torch.tensor(2.5), "tokens": torch.tensor(3)}, ids=torch.tensor([0, 4]))
+    task.note_validation({"loss": torch.tensor(torch.nan), "tokens": torch.tensor(3)}, ids=torch.tensor([LENT, LENT]))
+    assert task.finish_validation(rank=0, world_size=1) == {"loss": 2.5, "tokens": 3.0}

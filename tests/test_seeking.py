@@ -1,0 +1,155 @@
+"""A stream from anywhere on is what it is when all before it is read; and nobody reads what is another's."""
+
+import io
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nmt.config.data import CleaningConfig, DataConfig, TokenizerConfig
+from nmt.data import seeking, text_files
+from nmt.data.cache import Cache
+from nmt.data.cleaning import CleaningReport
+from nmt.data.seeking import after_turns, seekable
+from nmt.data.sources import WeightedReader
+from nmt.data.stream import StreamedCorpus, StreamingLoader, in_turn
+from nmt.data.text_files import ParallelText
+from nmt.errors import DataError
+from nmt.text.tokenizer import Tokenizer, Tokenizers
+
+LINES = [f"{'word ' * (n % 5)}number {n}" for n in range(2000)]
+
+
+@pytest.fixture(scope="module")
+def tokenizers() -> Tokenizers:
+    tokenizer = Tokenizer.train(LINES, config=TokenizerConfig(kind="bpe", vocabulary_size=300))
+    return Tokenizers(tokenizer, tokenizer)
+
+
+def write(folder: Path, name: str, lines: list[str], *, start: bytes = b"", end: str = "\n") -> WeightedReader:
+    """Two files whose lines are of different lengths on the two sides."""
+    for side, suffix in (("en", ""), ("de", " auf deutsch")):
+        text = start + end.join(f"{line}{suffix}" for line in lines).encode() + end.encode()
+        (folder / f"{name}.{side}").write_bytes(text)
+    return WeightedReader(ParallelText(f"{folder}/{name}.en", f"{folder}/{name}.de"), 1.0)
+
+
+def corpus_of(sources: list[list[WeightedReader]], tokenizers: Tokenizers) -> StreamedCorpus:
+    cleaning = CleaningConfig(drop_copies=False, drop_duplicates=False)
+    return StreamedCorpus(sources, tokenizers, cleaning=cleaning, report=CleaningReport())
+
+
+@given(lengths=st.lists(st.integers(0, 6), max_size=4), taken=st.integers(0, 30))
+def test_turns_are_counted_as_they_are_taken(lengths: list[int], taken: int) -> None:
+    taken = min(taken, sum(lengths))
+    order = [i for turn in range(7) for i, length in enumerate(lengths) if turn < length]
+    given, turn = after_turns(lengths, taken)
+    assert given == [order[:taken].count(i) for i in range(len(lengths))]
+    assert taken == len(order) or turn == order[taken]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    counts=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=3), min_size=1, max_size=3),
+    skip=st.integers(0, 60),
+    start=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_stream_from_anywhere_on_is_the_rest_of_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    tokenizers: Tokenizers,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: list[list[int]],
+    skip: int,
+    start: bytes,
+    end: str,
+) -> None:
+    """Several corpora of several files, a byte order mark, two kinds of line ends."""
+    monkeypatch.setattr(seeking, "EVERY", 3)
+    folder = tmp_path_factory.mktemp("seek")
+    lines = iter(LINES)
+    sources = [
+        [write(folder, f"{i}-{j}", list(itertools.islice(lines, n)), start=start, end=end) for j, n in enumerate(files)]
+        for i, files in enumerate(counts)
+    ]
+    corpus = corpus_of(sources, tokenizers)
+    whole = [parsed() for parsed in in_turn(sources)]
+    assert corpus.count is None and list(corpus.pairs(skip)) == whole[skip:]
+    corpus.find_places(Cache(folder / "cache"))
+    assert corpus.count == len(whole)
+    assert list(corpus.pairs(skip)) == whole[skip:]
+
+
+class Counting(io.FileIO):
+    """A file that counts the bytes that are read of it."""
+
+    read_bytes = 0
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        Counting.read_bytes += count or 0
+        return count or 0
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_a_rank_reads_its_share_of_the_bytes(
+    tmp_path: Path, tokenizers: Tokenizers, monkeypatch: pytest.MonkeyPatch, ranks: int
+) -> None:
+    """Once every rank read every byte."""
+    monkeypatch.setattr(seeking, "EVERY", 16)
+    sources = [[write(tmp_path, "a", LINES[:1300]), write(tmp_path, "b", LINES[1300:])]]
+    total = sum(file.stat().st_size for file in tmp_path.iterdir())
+    data = DataConfig(cache_dir=str(tmp_path / "cache"), streaming=True, streaming_buffer=250)
+    loaders = [
+        StreamingLoader(corpus_of(sources, tokenizers), data, seed=1, ahead=0, rank=rank, world_size=ranks)
+        for rank in range(ranks)
+    ]
+    for module in (seeking, text_files):
+        monkeypatch.setattr(module, "open", lambda file, mode: io.BufferedReader(Counting(file), 512), raising=False)
+    seen: Counter[int] = Counter()
+    for loader in loaders:
+        Counting.read_bytes = 0
+        for batch in loader:
+            if loader.state_dict()["stream"][0][0] > 0:
+                break
+            seen.update(batch.ids.tolist())
+        mine = len(range(2000)) / ranks
+        assert mine - 250 < 2000 * Counting.read_bytes / total < mine + 2 * 250  # the next pass begins with a buffer
+    assert seen == Counter(range(2000))
+
+
+def test_what_cannot_be_sought_in_is_named_and_read_whole(
+    tmp_path: Path, tokenizers: Tokenizers, caplog: pytest.LogCaptureFixture
+) -> None:
+    import gzip
+
+    plain, packed = write(tmp_path, "a", LINES[:9]), write(tmp_path, "b", LINES[9:18])
+    (tmp_path / "b.de").write_bytes(gzip.compress((tmp_path / "b.de").read_bytes()))
+    corpus = corpus_of([[plain], [packed]], tokenizers)
+    with caplog.at_level("INFO"):
+        corpus.find_places(Cache(tmp_path / "cache"))
+    assert f"reads the corpus whole and uses its share, since {tmp_path}/b.en is no plain text" in caplog.text
+    assert corpus.count is None and len(list(corpus.pairs())) == 18
+
+
+def test_files_of_different_numbers_of_lines_are_an_error_as_ever(tmp_path: Path) -> None:
+    reader, _ = write(tmp_path, "a", LINES[:9])
+    with open(tmp_path / "a.de", "a") as stream:
+        stream.write("one more\n")
+    with pytest.raises(DataError, match=r"a\.en has 9 lines but .*a\.de has 10"):
+        seekable(reader, Cache(tmp_path / "cache"))
+    (tmp_path / "a.de").unlink()
+    with pytest.raises(DataError, match=r"a\.de: no such file"):
+        seekable(reader, Cache(tmp_path / "cache"))
+
+
+def test_a_changed_file_is_looked_through_again(tmp_path: Path) -> None:
+    reader, _ = write(tmp_path, "a", LINES[:9])
+    first = seekable(reader, Cache(tmp_path / "cache"))
+    write(tmp_path, "a", LINES[:7])
+    second = seekable(reader, Cache(tmp_path / "cache"))
+    assert first is not None and second is not None and (first.lines, second.lines) == (9, 7)
