@@ -44,3 +44,15 @@ def test_half_precision_logits_will_do(choose: Choose) -> None:
     torch.manual_seed(0)
     words = choose(LOGITS.to(torch.bfloat16).expand(50, -1))
     assert words.dtype == torch.int64 and set(words.tolist()) <= {0, 2, 3}
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1.0 - 2.0**-24])
+def test_the_extremes_of_a_random_number_draw_no_word_that_was_left_out(
+    uniform: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words left out have no weight wherever they stand, at the row's ends too."""
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, uniform))
+    rows = torch.randn(200, 50, generator=torch.Generator().manual_seed(0))
+    words = Sample(1.0, 3)(rows)
+    allowed = rows.topk(3).indices.sort(dim=-1).values
+    assert words.equal(allowed[:, -1] if uniform == 0.0 else allowed[:, 0])

@@ -9,6 +9,7 @@ from nmt.models.build import build_translation
 from nmt.models.decoder import Memory
 from nmt.models.feedback import best_word
 from nmt.models.rollout import Rolled, parallel_passes, roll_out, step_by_step
+from nmt.models.steps import OutputSteps
 from nmt.models.translation import TranslationModel
 
 MODELS = {
@@ -16,6 +17,7 @@ MODELS = {
     "dot_deep_output": {"attention": "dot", "deep_output": True},
     "gru_bridge": {"cell": "gru", "initial_state": "bridge"},
     "peephole": {"cell": "peephole"},
+    "general_rnn": {"cell": "rnn", "attention": "general"},
     "input_feeding": {"input_feeding": True},
     "one_layer": {"encoder_layers": 1, "decoder_layers": 1},
 }
@@ -93,8 +95,9 @@ def test_replaced_words_are_what_the_model_says_after_the_words_before(name: str
     assert expected[truth].equal(target[truth]) and not expected.equal(target)
 
 
-def test_one_parallel_pass_replaces_by_what_follows_the_truth() -> None:
-    model = build()
+@pytest.mark.parametrize("name", MODELS)
+def test_one_parallel_pass_replaces_by_what_follows_the_truth(name: str) -> None:
+    model = build(**MODELS[name])
     source, lengths, target = batch()
     memory, truth = model.encode(source, lengths), coins(0.5)
     rolled = parallel_passes(model, target, memory, truth=truth, choose=best_word)
@@ -141,6 +144,35 @@ def test_sentences_whose_words_stay_are_not_read_again() -> None:
         ]
         inputs, expected = changed, expected & torch.tensor(again)[:, None]
     assert not expected.any() and len(scored) >= 3
+
+
+@pytest.mark.parametrize("way", [roll_out, parallel_passes])
+def test_autocast_finds_words_and_keeps_every_gradient(way: object) -> None:
+    """What steps without gradient turn to bf16 must not be what the trained pass then finds in autocast's cache."""
+    model = build(cell="gru", attention="dot", deep_output=True)
+    source, lengths, target = batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        memory = model.encode(source, lengths)
+        rolled = way(model, target, memory, truth=coins(0.5), choose=best_word)
+        loss = model.output(rolled.outputs).float().log_softmax(-1)[:, :, 7].square().sum()
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # another cache
+        again = (
+            model.output(model.decode(rolled.inputs, memory).outputs).float().log_softmax(-1)[:, :, 7].square().sum()
+        )
+    found, expected = (torch.autograd.grad(part, list(model.parameters()), retain_graph=True) for part in (loss, again))
+    assert not rolled.inputs.equal(target) and not rolled.inputs.is_inference()
+    for gradient, same in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, same)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_output_matrix_packed_for_many_columns_says_the_same(name: str) -> None:
+    model = build(**MODELS[name])
+    torch.nn.init.normal_(model.output.bias)
+    outputs = torch.randn(5, model.decoder.output_size)
+    with torch.inference_mode():
+        for times in (1, 100):
+            torch.testing.assert_close(OutputSteps(model.output, times)(outputs), model.output(outputs))
 
 
 def test_the_start_symbol_stays_whatever_the_coins_say() -> None:

@@ -29,6 +29,10 @@ class Attention(nn.Module):
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
         raise NotImplementedError
 
+    def score_one(self, query: Float[Tensor, "B H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B 1 S"]:
+        """As `score` for one query a sentence, where last bits may depend on how many sentences there are."""
+        return self.score(query[:, None], keys)
+
     def forward(
         self,
         query: Float[Tensor, "B T H"],
@@ -94,6 +98,9 @@ class GeneralAttention(Attention):
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
         return _products(query.to(keys.dtype), keys.transpose(1, 2))
 
+    def score_one(self, query: Float[Tensor, "B H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B 1 S"]:
+        return torch.bmm(query[:, None].to(keys.dtype), keys.transpose(1, 2))
+
 
 class DotAttention(Attention):
     """The memory itself is the key. Scale 1 learns far faster than 1/√H in a recurrent model."""
@@ -107,6 +114,9 @@ class DotAttention(Attention):
 
     def score(self, query: Float[Tensor, "B T H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B T S"]:
         return _products(query.to(keys.dtype) * self.scale, keys.transpose(1, 2))
+
+    def score_one(self, query: Float[Tensor, "B H"], keys: Float[Tensor, "B S A"]) -> Float[Tensor, "B 1 S"]:
+        return torch.bmm(query[:, None].to(keys.dtype) * self.scale, keys.transpose(1, 2))
 
 
 def _products(rows: Float[Tensor, "B T I"], columns: Float[Tensor, "B I O"]) -> Float[Tensor, "B T O"]:

@@ -137,6 +137,20 @@ class AttentionDecoder(nn.Module):
         """Read B whole targets."""
         if self.input_feeding:
             return self.unroll(lambda t, _: embedded[:, t : t + 1], memory, steps=embedded.shape[1])
+        values, context, weights = self._read(embedded, memory)
+        return Decoded(self.outputs(values, context, embedded), weights)
+
+    def forward_at(
+        self, embedded: Float[Tensor, "B T E"], memory: Memory, *, rows: Int[Tensor, " N"], positions: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N O"]:
+        """Read B whole targets for what the output layer reads at some positions alone."""
+        if self.input_feeding:
+            return self.forward(embedded, memory).outputs[rows, positions]
+        values, context, _ = self._read(embedded, memory)
+        return self.outputs(*(part[rows, positions] for part in (values, context, embedded)))
+
+    def _read(self, embedded: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+        """The last layer's values `B T H`, the contexts `B T M` and their weights `B T S`."""
         state = self.initial_state(memory)
         states: list[CellState] = [tuple(tensor[:, 0] for tensor in layer) for layer in state.layers]
         values = self.cells[0](self.dropout(embedded), states[0])
@@ -144,7 +158,7 @@ class AttentionDecoder(nn.Module):
         for number, (layer, begin) in enumerate(zip(self.cells[1:], states[1:], strict=True), start=2):
             outputs = layer(self.dropout(torch.cat([values, context], dim=-1)), begin)
             values = outputs + values if number >= self.residual_from else outputs
-        return Decoded(self._outputs(values, context, embedded), weights)
+        return values, context, weights
 
     def step(
         self, embedded: Float[Tensor, "B K E"], memory: Memory, state: DecoderState
@@ -183,9 +197,12 @@ class AttentionDecoder(nn.Module):
             outputs = new_states[i][0]
             values = outputs + values if i + 1 >= self.residual_from else outputs
         state = DecoderState(tuple(new_states), context if self.input_feeding else None)
-        return Decoded(self._outputs(values, context, embedded), attended), state
+        return Decoded(self.outputs(values, context, embedded), attended), state
 
-    def _outputs(self, values: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
+    def outputs(
+        self, values: Float[Tensor, "*N H"], context: Float[Tensor, "*N M"], embedded: Float[Tensor, "*N E"]
+    ) -> Float[Tensor, "*N O"]:
+        """What the output layer reads, at any positions."""
         if self.deep_output is not None:
             outputs: Tensor = self.deep_output(values, context, embedded)
             return outputs

