@@ -1,5 +1,6 @@
 """Searches under constraints, one and all, against all sentences of small worlds that were altered by other means."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from oracles import (
     END,
     PAD,
     START,
+    VOCABULARY,
     WORDS,
     AtLeast,
     Penalised,
@@ -24,10 +26,12 @@ from oracles import (
 from test_beam import MANY, Problem, alphas, assert_ranked_as, betas, problems, scored_tokens
 
 from nmt.search import Hypothesis, SearchOptions, Stepper, beam_search, greedy_search
+from nmt.search.combine import Linear, LogLinear
 from nmt.search.minimum import MinimumLengths
 from nmt.search.prefix import ForcedPrefix
 from nmt.search.repetition import NoRepeatNgram, RepetitionPenalty
 from nmt.search.sampling import SamplingOptions, sample_search
+from nmt.search.stepper import Scored
 
 SPECIALS = (PAD, END)
 KINDS = ["ngram", "penalty", "prefix", "minimum", "all"]
@@ -179,6 +183,24 @@ def test_a_beam_of_one_is_greedy_is_sampling_from_one(kind: str, data: st.DataOb
             assert hypothesis.token_log_probabilities == one.token_log_probabilities
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**40),
+    walk=st.lists(st.sampled_from(WORDS[:2]), min_size=3, max_size=9).map(tuple),
+    size=st.integers(1, 3),
+    penalty=st.sampled_from([1.0, 2.0]),
+)
+def test_long_walks_over_two_words(seed: int, walk: tuple[int, ...], size: int, penalty: float) -> None:
+    """Sentences of four words hardly ever repeat two or three: here all do, and every token is compared."""
+    world = World(seed)
+    stepper = NoRepeatNgram(RepetitionPenalty(WorldStepper([world]), penalty), size, specials=SPECIALS)
+    altered = WithoutRepeats(Penalised(world, penalty), size, SPECIALS)
+    state = stepper.start()
+    for place, token in enumerate((START, *walk)):
+        said, state = stepper.step(torch.tensor([[token]]), state)
+        assert said.log_probabilities[0, 0].tolist() == pytest.approx(altered.at(walk[:place])[0])
+
+
 def test_no_row_is_left_without_a_way_on() -> None:
     """Four words and no word twice: behind the fourth, all may be said again, as `</s>` alone would be no way on."""
     world = World(seed=3, sharpness=0.1)
@@ -218,6 +240,48 @@ def test_a_token_penalised_many_times_is_penalised_once() -> None:
     logs = rescored(stepper, (2, 2, 2, 2))
     own = [World(seed=1).at((2,) * i)[0][2] for i in range(4)]
     assert logs == pytest.approx([own[0], 2 * own[1], 2 * own[2], 2 * own[3]])
+
+
+class Table:
+    """Answers one row of one sentence with a view of its own numbers, as a table of bigrams may."""
+
+    vocabulary_size = VOCABULARY
+
+    def __init__(self, world: World) -> None:
+        self.values = torch.tensor([world.at((token,))[0] for token in range(START + 1)])
+
+    def start(self) -> None:
+        pass
+
+    def step(self, tokens: torch.Tensor, state: None) -> tuple[Scored, None]:
+        return Scored(self.values[int(tokens)].view(1, 1, -1), None), None
+
+    def reorder(self, state: None, sentences: torch.Tensor, rows: torch.Tensor) -> None:
+        pass
+
+
+WRAPPERS: list[Callable[[Stepper], Stepper]] = [
+    lambda table: LogLinear([table, table]),
+    lambda table: LogLinear([table, table], renormalised=True),
+    lambda table: Linear([table, table]),
+    lambda table: ForcedPrefix(table, [(2, 2)]),
+    lambda table: RepetitionPenalty(table, 2.0),
+    lambda table: NoRepeatNgram(table, 1, specials=SPECIALS),
+    lambda table: MinimumLengths(table, torch.tensor([3]), end=END),
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS, ids=range(len(WRAPPERS)))
+def test_what_a_stepper_says_is_its_own(wrap: Callable[[Stepper], Stepper]) -> None:
+    """Nothing on the way writes into it: a table of bigrams must be the same after a search."""
+    table = Table(World(seed=4))
+    before = table.values.clone()
+    limits = torch.tensor([5])
+    common = {"start": START, "end": END, "maximum_lengths": limits, "forbidden": (PAD,)}
+    greedy_search(wrap(table), min_length=2, **common)  # type: ignore[arg-type]
+    beam_search(wrap(table), options=SearchOptions(beam_size=1, min_length=2), **common)  # type: ignore[arg-type]
+    sample_search(wrap(table), options=SamplingOptions(min_length=2, top_k=2), **common)  # type: ignore[arg-type]
+    assert torch.equal(table.values, before)
 
 
 @pytest.mark.parametrize("size", [0, -1])

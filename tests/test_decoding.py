@@ -20,10 +20,7 @@ from nmt.search.stepper import Stepper
 from nmt.text.tokenizer import END, PAD, START, UNKNOWN
 
 SIZE = 40
-REQUESTS = [
-    Request(source, number=number)
-    for number, source in enumerate([(5, 6, 7), (8,), (9, 10, 11, 12, 13, 14), (7, 7), (30, 31, 32, 33)], start=1)
-]
+REQUESTS = [Request(ids) for ids in [(5, 6, 7), (8,), (9, 10, 11, 12, 13, 14), (7, 7), (30, 31, 32, 33)]]
 GREEDY = {"beam_size": 1, "length_penalty": 0.0, "coverage_penalty": 0.0}
 
 
@@ -117,8 +114,8 @@ def test_a_translation_begins_as_demanded_and_its_score_is_the_model_s(
     ("token", "said"), [(UNKNOWN, "byte fallback"), (END, "</s>"), (PAD, "padding"), (START, "<s>")]
 )
 def test_a_prefix_that_no_translation_can_have(models: list[TranslationModel], token: int, said: str) -> None:
-    with pytest.raises(DataError, match=f"line 7: .*{said}"):
-        decode_batch(models[:1], [Request((5, 6), prefix=(20, token), number=7)], options())
+    with pytest.raises(DataError, match=f"the prefix .*{said}"):
+        decode_batch(models[:1], [Request((5, 6), prefix=(20, token))], options())
 
 
 @pytest.mark.parametrize("way", [{}, GREEDY, {"sampling": True, "temperature": 0.2}])
@@ -161,6 +158,45 @@ def test_minimum_and_maximum_follow_the_source_and_keep_to_what_is_absolute(mode
             assert len(hypothesis.tokens) >= min(24, 2 * len(request.source))
 
 
+# --- diverse beams -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "way", [{}, {"coverage_penalty": 0.3, "min_length": 5}, {"repetition_penalty": 1.5, "no_repeat_ngram": 2}]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_diverse_beams_differ_more_and_report_what_the_plain_search_reports(
+    models: list[TranslationModel], way: dict[str, Any], count: int
+) -> None:
+    def searched(**values: Any) -> list[list[Hypothesis]]:
+        return decode_batch(models[:count], requests, options(beam_size=6, **way, **values), n_best=6)
+
+    requests = [request._replace(prefix=(20,) * (place % 2)) for place, request in enumerate(REQUESTS)]
+    plain, groups = searched(), {"diverse_beam_groups": 3}
+    assert searched(diverse_beam_groups=1, diverse_beam_strength=9.0) == plain
+    diverse = searched(**groups, diverse_beam_strength=2.0)
+    assert distinct_bigrams(diverse) > 1.2 * distinct_bigrams(plain)
+    for request, found in zip(requests, diverse, strict=True):
+        assert len({hypothesis.tokens for hypothesis in found}) == len(found)
+        assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+        assert all(h.tokens[: len(request.prefix)] == request.prefix for h in found)
+    known = {(i, h.tokens): h for i, found in enumerate(plain) for h in found}
+    again = [(h, known[i, h.tokens]) for i, found in enumerate(diverse) for h in found if (i, h.tokens) in known]
+    assert again
+    for one, other in again:
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert one.token_log_probabilities == pytest.approx(other.token_log_probabilities, abs=1e-4)
+
+
+def distinct_bigrams(found: list[list[Hypothesis]]) -> int:
+    return sum(len({pair for h in hypotheses for pair in itertools.pairwise(scored_tokens(h))}) for hypotheses in found)
+
+
+def test_phrases_are_not_demanded_of_diverse_beams(models: list[TranslationModel]) -> None:
+    with pytest.raises(ConfigError, match="phrases cannot be demanded of diverse beams; set diverse_beam_groups to 1"):
+        decode_batch(models[:1], [Request((5, 6), phrases=((20,),))], options(diverse_beam_groups=2))
+
+
 # --- sampling ------------------------------------------------------------------------------------------------------
 
 
@@ -174,14 +210,29 @@ def test_what_is_drawn_depends_on_the_line_and_the_seed_alone(models: list[Trans
     assert texts(decode_batch(models[:1], REQUESTS[::-1], search, n_best=4)) == together[::-1]
     other = search.model_copy(update={"seed": 2})
     assert texts(decode_batch(models[:1], REQUESTS, other, n_best=4)) != together
-    renamed = [request._replace(number=request.number + 1) for request in REQUESTS]
-    assert texts(decode_batch(models[:1], renamed, search, n_best=4)) != together
+
+
+def test_what_is_drawn_depends_on_what_is_asked_alone() -> None:
+    """It followed the number of the line: a shuffled file was drawn anew. And it is the same on every machine."""
+    assert Request((5, 6)).number == Request((5, 6)).number == -6003365783900174450
+    asked = [Request((5, 6)), Request((6, 5)), Request((56,)), Request((5,), (6,)), Request((), (5, 6)), Request((5,))]
+    assert len({request.number for request in asked}) == len(asked)
+    assert all(-(2**63) <= Request((number,)).number < 2**63 for number in range(500))
+    assert any(Request((number,)).number < 0 for number in range(500))
 
 
 @pytest.mark.parametrize("sure", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 0.01}])
 def test_sampling_that_is_sure_is_greedy(models: list[TranslationModel], sure: dict[str, Any]) -> None:
+    """With a temperature, but for a token that is all but as probable: 0.05 less is e^5 times as seldom drawn."""
     greedy = decode_batch(models[:1], REQUESTS, options(**GREEDY))
-    assert texts(decode_batch(models[:1], REQUESTS, options(sampling=True, **sure))) == texts(greedy)
+    drawn = decode_batch(models[:1], REQUESTS, options(sampling=True, **sure))
+    if "temperature" not in sure:
+        assert texts(drawn) == texts(greedy)
+    for (one,), (best,) in zip(drawn, greedy, strict=True):
+        steps = zip(scored_tokens(one), scored_tokens(best), strict=False)
+        first = next((i for i, (token, likely) in enumerate(steps) if token != likely), None)
+        if first is not None:
+            assert one.token_log_probabilities[first] > best.token_log_probabilities[first] - 0.1
 
 
 # --- which search --------------------------------------------------------------------------------------------------
@@ -285,13 +336,13 @@ def test_where_phrases_cannot_be_said_the_sentence_is_translated_without(models:
 
 @pytest.mark.parametrize(
     ("phrase", "message"),
-    [((5, UNKNOWN), "line 7: its phrase holds characters"), ((END,), "line 7: its phrase .* </s>")],
+    [((5, UNKNOWN), "the phrase holds characters"), ((END,), "the phrase .* </s>")],
 )
 def test_phrases_that_no_translation_can_hold(
     models: list[TranslationModel], phrase: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        decode_batch(models[:1], [Request((5,), phrases=((6,), phrase), number=7)], options())
+        decode_batch(models[:1], [Request((5,), phrases=((6,), phrase))], options())
 
 
 def test_phrases_cannot_be_drawn(models: list[TranslationModel]) -> None:

@@ -1,10 +1,13 @@
 """Block-wise selection against a stable sort of all candidates, and the best token against the best candidate."""
 
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.search import selection
 from nmt.search.selection import best_candidates, best_token
 
 
@@ -61,9 +64,10 @@ def test_nan_of_either_sign_cannot_hide(sign: float) -> None:
     levels=st.sampled_from([1, 2, 5, 1000]),
     banned=st.sets(st.integers(0, 199), max_size=4),
     odd=st.sampled_from([0.0, float("nan"), -float("nan"), -float("inf")]),
+    few=st.sampled_from([0, 200, 32_000]),  # numbers that are looked at as they are, without blocks
 )
 def test_the_best_token_is_the_best_of_candidates(
-    seed: int, batch: int, vocabulary: int, levels: int, banned: set[int], odd: float
+    seed: int, batch: int, vocabulary: int, levels: int, banned: set[int], odd: float, few: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     values = -torch.randint(levels, (batch, vocabulary), generator=generator) / 8
@@ -71,7 +75,8 @@ def test_the_best_token_is_the_best_of_candidates(
     inside = tuple(token for token in banned if token < vocabulary)
     original = values.clone()
 
-    tokens, best = best_token(values, banned=inside)
+    with mock.patch.object(selection, "_FEW", few):
+        tokens, best = best_token(values, banned=inside)
 
     assert torch.equal(values.view(torch.int32), original.view(torch.int32))  # the stepper's own tensor is left alone
     expected = best_candidates(values.unsqueeze(1), values.new_zeros(batch, 1), 1, banned=inside)
@@ -80,3 +85,21 @@ def test_the_best_token_is_the_best_of_candidates(
     possible = ~best.isneginf()
     assert torch.equal(tokens[possible], expected.tokens[:, 0][possible])
     assert set(inside).isdisjoint(tokens[possible].tolist())
+
+
+def test_zeros_of_either_sign_are_equal() -> None:
+    """As bits they are not; and equal sums are ordered by token."""
+    values = torch.tensor([[[-1.0, -0.0, 0.0, -0.0]]])
+    for total in (0.0, -0.0):
+        assert best_candidates(values, torch.tensor([[total]]), 3).tokens.tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_is_banned_takes_no_block_s_place(count: int) -> None:
+    """The best tokens of three blocks are banned, and those of the others are wanted."""
+    values = torch.linspace(-9.0, -8.0, 64 * 6).view(1, 1, -1).clone()
+    values[..., [5, 70, 150]] = -0.1
+    values[..., [200, 300, 380]] = torch.tensor([-2.0, -3.0, -1.0])
+    assert best_candidates(values, torch.zeros(1, 1), count, banned=(5, 70, 150)).tokens.tolist() == [
+        [380, 200, 300][:count]
+    ]

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 MOST_THREADS: Final = 1024
 SEARCH_OPTIONS: Final[dict[str, tuple[type | tuple[str, ...], str]]] = {
     "beam_size": (int, "hypotheses kept per sentence; 1 with both penalties 0 is greedy"),
+    "diverse_beam_groups": (
+        int,
+        "parts of the beam that choose other words than each other, as in 3 of --beam-size 12",
+    ),
+    "diverse_beam_strength": (
+        float,
+        "of these: what a word costs for each hypothesis of an earlier group that says it",
+    ),
     "length_penalty": (float, "alpha of lp(Y) = ((5 + |Y|) / 6)^alpha; bigger prefers longer translations"),
     "coverage_penalty": (float, "beta; bigger punishes source words nobody looked at"),
     "min_length": (int, "target tokens, at least"),
@@ -32,12 +40,13 @@ SEARCH_OPTIONS: Final[dict[str, tuple[type | tuple[str, ...], str]]] = {
     "temperature": (float, "of sampling: below 1 is surer, above 1 more various"),
     "top_k": (int, "of sampling: draw from the N most probable tokens only; 0 is all"),
     "top_p": (float, "of sampling: draw from the fewest tokens of so much probability"),
-    "seed": (int, "of sampling: the same seed draws the same for the same line of the same number"),
+    "seed": (int, "of sampling: with one seed, equal lines are drawn alike in any file and order; another changes all"),
     "batch_sentences": (int, "sentences translated at a time, at most"),
     "batch_tokens": (int, "padded source tokens translated at a time; one longer sentence goes alone"),
     "split_tokens": (int, "source lines of more tokens are split into sentences, and rejoined"),
 }
 SAMPLING_ONLY: Final = ("temperature", "top_k", "top_p", "seed")
+DIVERSE_ONLY: Final = ("diverse_beam_groups", "diverse_beam_strength")
 
 
 def add_search_options(parser: argparse.ArgumentParser, names: Iterable[str] = SEARCH_OPTIONS) -> None:
@@ -72,7 +81,9 @@ def add_precision_option(group: "argparse._ArgumentGroup") -> None:
 def search_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """The search options given, checked before torch is imported. Raises ConfigError with one line per problem."""
     given = {name: value for name in SEARCH_OPTIONS if (value := getattr(arguments, name, None)) is not None}
-    _validated(given)
+    # What is not given is in the checkpoint: until that is read, groups are taken to fit its beam.
+    _validated({"beam_size": max(1, given.get("diverse_beam_groups", 1))} | given)
+    _check_groups(given, sampling=given.get("sampling", False), groups=given.get("diverse_beam_groups"))
     if arguments.threads is not None and not 1 <= arguments.threads <= MOST_THREADS:
         raise ConfigError(f"--threads {arguments.threads}: must be from 1 to {MOST_THREADS}")
     return given
@@ -84,7 +95,17 @@ def with_overrides(search: "SearchConfig", overrides: dict[str, Any]) -> "Search
     idle = [f"--{name.replace('_', '-')}" for name in SAMPLING_ONLY if name in overrides]
     if idle and not result.sampling:
         raise ConfigError(f"{', '.join(idle)}: of no effect without --sampling; add it, or leave them out")
+    _check_groups(overrides, sampling=result.sampling, groups=result.diverse_beam_groups)
     return result
+
+
+def _check_groups(given: dict[str, Any], *, sampling: bool, groups: int | None) -> None:
+    """Raise ConfigError for an option of diverse beams that would do nothing; `groups` is None where nobody knows."""
+    names = [f"--{name.replace('_', '-')}" for name in DIVERSE_ONLY if name in given]
+    if names and sampling:
+        raise ConfigError(f"{', '.join(names)}: of no effect with --sampling, which has no beam; leave out one of them")
+    if "diverse_beam_strength" in given and groups == 1:
+        raise ConfigError("--diverse-beam-strength: of no effect without --diverse-beam-groups above 1; add it")
 
 
 def _validated(values: dict[str, Any]) -> "SearchConfig":
@@ -95,11 +116,14 @@ def _validated(values: dict[str, Any]) -> "SearchConfig":
     try:
         return SearchConfig(**values)
     except ValidationError as error:
-        problems = [
-            f"--{str(problem['loc'][0]).replace('_', '-')} {problem['input']}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ConfigError("\n".join(problems)) from None
+        raise ConfigError("\n".join(_complaint(dict(problem)) for problem in error.errors())) from None
+
+
+def _complaint(problem: dict[str, Any]) -> str:
+    """One problem; of options that do not go together, in the words of the schema."""
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return f"--{str(problem['loc'][0]).replace('_', '-')} {problem['input']}: {problem['msg']}"
 
 
 def require_checkpoint(path: Path) -> None:

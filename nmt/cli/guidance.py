@@ -25,11 +25,20 @@ class Wishes:
     mbr: str | None = None
     candidates: int | None = None
 
-    def check(self, *, sampling: bool) -> None:
-        """Raise ConfigError where a search of this kind cannot grant them."""
+    def check(self, *, sampling: bool, groups: int = 1, beam_size: int | None = None) -> None:
+        """Raise ConfigError where a search of this kind cannot grant them; of a beam, its size may not be known yet."""
         if self.glossary and sampling:
             raise ConfigError(
                 "--glossary: only a beam search can demand its terms; leave out --sampling, or give --no-sampling"
+            )
+        if self.glossary and groups > 1:
+            raise ConfigError(
+                f"--glossary: {groups} diverse groups cannot be made to say its terms; give --diverse-beam-groups 1"
+            )
+        if self.candidates and not sampling and beam_size is not None and self.candidates > beam_size:
+            raise ConfigError(
+                f"--candidates {self.candidates}: more than the beam holds ({beam_size}); raise --beam-size, or add"
+                " --sampling"
             )
 
     def guidance(self) -> "Guidance":

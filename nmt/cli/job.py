@@ -42,7 +42,7 @@ class Job:
             list(self.checkpoints), device=device, threads=self.threads, precision=self.precision
         )
         search = decoding.with_overrides(translator.search, self.overrides)
-        self.wishes.check(sampling=search.sampling)
+        self.wishes.check(sampling=search.sampling, groups=search.diverse_beam_groups, beam_size=search.beam_size)
         if self.n_best > search.beam_size and not search.sampling:
             raise ConfigError(
                 f"--n-best {self.n_best}: more than the beam holds ({search.beam_size}); raise --beam-size"

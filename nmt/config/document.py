@@ -127,6 +127,14 @@ def plain_value(text: str) -> bool | int | float | str | None:
     return text
 
 
+def write_value(value: Value) -> str:
+    """A value in one line of YAML, as it may stand in a file or, quoted for the shell, on the command line."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf")
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes what either YAML 1.1 or 1.2 would take for something other than text."""
 

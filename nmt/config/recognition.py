@@ -87,6 +87,22 @@ class RecognitionModelConfig(Frozen):
     dropout: DropoutConfig = DropoutConfig(input=0.3, output=0.3)
 
 
+Weights = tuple[Number, Number, Number, Number, Number]  # a constant, then one for each kind of evidence
+
+
+class ConfidenceConfig(Frozen):
+    """What makes a reading's evidence (`nmt.inference.line_confidence`) a confidence: the end of a run fits it."""
+
+    share: Weights = Field(
+        default=(0.0, 1.0, -1.0, 0.0, 0.0),
+        description="for the share of right characters; by default p(text | line) ** (1 / length)",
+    )
+    line: Weights = Field(
+        default=(0.0, 1.0, 0.0, 0.0, 0.0),
+        description="for the chance that a whole line is right; by default p(text | line)",
+    )
+
+
 class CTCSearchConfig(Frozen):
     """How a text is chosen: what the end of a run tunes and stores, and `recognize` does unless told otherwise."""
 
@@ -102,6 +118,7 @@ class CTCSearchConfig(Frozen):
     )
     insertion_bonus: Number = Field(default=0.0, ge=-100.0, le=100.0, description="β: added for every character")
     lexicon: str | None = Field(default=None, description="a file of words, one a line: no other word is read")
+    confidence: ConfidenceConfig = ConfidenceConfig()
 
 
 class RecognitionTrainConfig(TrainConfig):
@@ -111,7 +128,9 @@ class RecognitionTrainConfig(TrainConfig):
         default=0.3, ge=0.0, le=100.0, description="of the shortcut's loss beside the model's"
     )
     tuning_lines: NonNegative = Field(
-        default=200, description="validation lines on which the end of a run chooses the search's α and β; 0 = never"
+        default=200,
+        description="validation lines on which the end of a run chooses the search's α and β, and fits confidences to"
+        " what is right; 0 = never",
     )
     curriculum_epochs: NonNegative = Field(
         default=0, description="first epochs whose batches come by length, short lines first"

@@ -1,8 +1,8 @@
 """How a target is chosen."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nmt.config.values import Count, Flag, Frozen, NonNegative, Number
 
@@ -11,6 +11,12 @@ class SearchConfig(Frozen):
     """How a target is chosen; the defaults of `translate` and what validation uses."""
 
     beam_size: Count = Field(default=5, le=1000)
+    diverse_beam_groups: Count = Field(
+        default=1, le=1000, description="parts of the beam that differ in their words; they divide beam_size; 1 is off"
+    )
+    diverse_beam_strength: Number = Field(
+        default=0.5, ge=0.0, le=1000.0, description="λ: what a token costs for each hypothesis of an earlier group"
+    )
     length_penalty: Number = Field(default=0.6, ge=0.0, description="α of lp(Y) = ((5 + |Y|) / 6)^α")
     coverage_penalty: Number = Field(default=0.0, ge=0.0, description="β of GNMT eq. 14")
     max_length_ratio: Number = Field(
@@ -39,7 +45,7 @@ class SearchConfig(Frozen):
         default=1.0, gt=0.0, le=1.0, description="of sampling: the fewest most probable tokens of so much probability"
     )
     seed: NonNegative = Field(
-        default=1, le=2**63 - 1, description="of sampling: line number, draw and seed decide what is drawn"
+        default=1, le=2**63 - 1, description="of sampling: what the line says, draw and seed decide what is drawn"
     )
     ensemble: Literal["log_linear", "linear"] = Field(
         default="log_linear",
@@ -56,3 +62,13 @@ class SearchConfig(Frozen):
         le=1_000_000,
         description="a longer source line is split into sentences, and rejoined",
     )
+
+    @model_validator(mode="after")
+    def _groups_are_equal(self) -> Self:
+        size, groups = self.beam_size, self.diverse_beam_groups
+        if size % groups:
+            raise ValueError(
+                f"diverse_beam_groups ({groups}) must divide beam_size ({size}) into equal groups; take a beam_size of"
+                f" {size + -size % groups}, or 1 group"
+            )
+        return self

@@ -1,5 +1,6 @@
 """One batch of requests through models and search: the only place where an option becomes a way to choose."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,8 +13,10 @@ from nmt.errors import ConfigError, DataError
 from nmt.inference.stepper import DecoderStepper
 from nmt.models.translation import TranslationModel
 from nmt.search.beam import SearchOptions, beam_search
+from nmt.search.choice import Chooser
 from nmt.search.combine import Linear, LogLinear
 from nmt.search.constrained import Constrained
+from nmt.search.diverse import DiverseGroups
 from nmt.search.greedy import greedy_search
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.minimum import MinimumLengths
@@ -32,7 +35,12 @@ class Request(NamedTuple):
     source: tuple[int, ...]  # without `</s>`
     prefix: tuple[int, ...] = ()  # how its translation begins, without `<s>`
     phrases: tuple[tuple[int, ...], ...] = ()  # what its translation must hold
-    number: int = 0  # which line it is; decides what is drawn for it when sampling
+
+    @property
+    def number(self) -> int:
+        """Which it is of all that could be asked, in 64 bits with a sign: equal requests are drawn alike anywhere."""
+        asked = "|".join(" ".join(map(str, ids)) for ids in (self.source, self.prefix))
+        return int.from_bytes(hashlib.blake2b(asked.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 class _Common(NamedTuple):
@@ -58,10 +66,11 @@ def decode_batch(
     """Up to `n_best` hypotheses a request, best first, in the order given; when sampling, as many, in the order drawn.
 
     Several models are an ensemble: they read the same ids and are on one device. A request of which no hypothesis holds
-    all phrases is answered as if it had none; `missing_phrases` of `nmt.search.constrained` tells. Raises DataError for
-    a prefix or a phrase with a token that no translation can have, ConfigError for phrases with sampling.
+    all phrases is answered as if it had none; `missing_phrases` of `nmt.search.constrained` tells. Raises what
+    `check_request` does.
     """
-    _check(requests, options)
+    for request in requests:
+        check_request(request, options)
     found = _search(models, requests, options, n_best=n_best, attention=attention)
     failed = [place for place, hypotheses in enumerate(found) if not hypotheses]
     if failed:
@@ -92,12 +101,19 @@ def _search(
     if options.sampling:
         numbers = torch.tensor([request.number for request in requests])
         return sample_search(stepper, options=_sampling(options, n_best), numbers=numbers, **common)
-    if any(request.phrases for request in requests):
-        chooser = Constrained([request.phrases for request in requests], device=lengths.device)
-        return beam_search(stepper, options=_beam(options, n_best), chooser=chooser, **common)
-    if options.beam_size == 1 and options.length_penalty == options.coverage_penalty == 0.0:
+    chooser = _chooser(requests, options, lengths.device)
+    if chooser is None and options.beam_size == 1 and options.length_penalty == options.coverage_penalty == 0.0:
         return [[one] for one in greedy_search(stepper, min_length=options.min_length, **common)]
-    return beam_search(stepper, options=_beam(options, n_best), **common)
+    return beam_search(stepper, options=_beam(options, n_best), chooser=chooser, **common)
+
+
+def _chooser(requests: Sequence[Request], options: SearchConfig, device: torch.device) -> Chooser | None:
+    """Who survives in a beam, where it is not simply the best."""
+    if any(request.phrases for request in requests):
+        return Constrained([request.phrases for request in requests], device=device)
+    if options.diverse_beam_groups > 1:
+        return DiverseGroups(options.diverse_beam_groups, options.diverse_beam_strength)
+    return None
 
 
 def maximum_lengths(
@@ -151,19 +167,25 @@ def _constrained(stepper: Stepper, requests: Sequence[Request], options: SearchC
     return stepper
 
 
-def _check(requests: Sequence[Request], options: SearchConfig) -> None:
-    """Raise for what cannot be demanded, and for phrases where nothing is searched."""
-    for request in requests:
-        if request.phrases and options.sampling:
-            raise ConfigError("phrases can be demanded of a beam search only; leave out sampling, or the phrases")
-        for what, tokens in (("prefix", request.prefix), *(("phrase", phrase) for phrase in request.phrases)):
-            if UNKNOWN in tokens:
-                raise DataError(
-                    f"line {request.number}: its {what} holds characters that the target tokenizer does not know; "
-                    "leave them out, or train with byte fallback"
-                )
-            if not {PAD, START, END}.isdisjoint(tokens):
-                raise DataError(f"line {request.number}: its {what} {list(tokens)} holds padding, <s> or </s>")
+def check_request(request: Request, options: SearchConfig) -> None:
+    """Raise DataError where a prefix or a phrase has a token that no translation can have.
+
+    And ConfigError for phrases where nothing is searched, or by diverse groups.
+    """
+    if request.phrases and options.sampling:
+        raise ConfigError("phrases can be demanded of a beam search only; leave out sampling, or the phrases")
+    if request.phrases and options.diverse_beam_groups > 1:
+        raise ConfigError(
+            "phrases cannot be demanded of diverse beams; set diverse_beam_groups to 1, or leave them out"
+        )
+    for what, tokens in (("prefix", request.prefix), *(("phrase", phrase) for phrase in request.phrases)):
+        if UNKNOWN in tokens:
+            raise DataError(
+                f"the {what} holds characters that the target tokenizer does not know; leave them out, or train with"
+                " byte fallback"
+            )
+        if not {PAD, START, END}.isdisjoint(tokens):
+            raise DataError(f"the {what} {list(tokens)} holds padding, <s> or </s>")
 
 
 def _sampling(options: SearchConfig, samples: int) -> SamplingOptions:

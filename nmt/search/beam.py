@@ -24,8 +24,9 @@ Everything is a natural logarithm of a probability, or a score made of it, and b
 With K = 1 and α = β = 0 this is greedy search: once `</s>` is the best candidate, nothing can get ahead of it.
 
 A constraint on what may follow (no repeated n-gram, a forced prefix) is a Stepper around a Stepper, with the tokens
-so far in its state; so is a sum of several models. The search need not know. What must come somewhere (phrases) is a
-matter of who survives: sentences 2 and 3 are the `Chooser` of `choice.py`, and `constrained.py` has another one.
+so far in its state; so is a sum of several models. The search need not know. What must come somewhere (phrases), or in
+several ways, is a matter of who survives: sentences 2 and 3 are the `Chooser` of `choice.py`, `constrained.py` and
+`diverse.py` have others.
 """
 
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def beam_search(
     with_attention: bool = True,
     chooser: Chooser | None = None,
 ) -> list[list[Hypothesis]]:
-    """Up to `n_best` hypotheses for each of B sentences, best first and distinct; fewer only where no more exist.
+    """Up to `n_best` hypotheses for each of B sentences, best first and distinct; fewer only where no more end.
 
     The stepper's log-probabilities are float32 and never positive. `start` and `end` are the ids of `<s>` and `</s>`;
     `maximum_lengths` counts scored tokens, `</s>` included, and lives on the stepper's device. `forbidden` tokens, such

@@ -1,10 +1,11 @@
 """Which continuations of a beam live on and which may end: the part of beam search that can be exchanged.
 
-`BestFirst` is the rule of sentences 2 and 3 of `beam.py`; `constrained.py` has another one.
+`BestFirst` is the rule of sentences 2 and 3 of `beam.py`; `constrained.py` and `diverse.py` have others.
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -82,3 +83,26 @@ class BestFirst:
     def may_fail(self, sentence: int) -> bool:
         """Never."""
         return False
+
+
+def every_rows_best(
+    log_probabilities: Float[Tensor, "b K V"], totals: Float[Tensor, "b K"], count: int, *, banned: tuple[int, ...]
+) -> Candidates:
+    """The `count` best continuations of each row, or all that there are, row by row."""
+    rows, vocabulary = log_probabilities.shape[1:]
+    count = min(count, vocabulary)
+    best = best_candidates(log_probabilities.flatten(0, 1).unsqueeze(1), totals.view(-1, 1), count, banned=banned)
+    owners = torch.arange(rows, device=totals.device).repeat_interleave(count).expand(totals.shape[0], -1)
+    return Candidates(owners, *(values.view(totals.shape[0], rows * count) for values in best[1:]))
+
+
+def best_first(candidates: Candidates) -> Candidates:
+    """All of them, best first, and one more that does not exist: what fills up survivors where there are too few."""
+    order = candidates.log_probabilities.sort(dim=1, descending=True, stable=True).indices
+    ranked = (values.gather(1, order) for values in candidates)
+    return Candidates(
+        *(
+            torch.cat([one, one.new_full((one.shape[0], 1), -torch.inf if one.is_floating_point() else 0)], dim=1)
+            for one in ranked
+        )
+    )

@@ -31,8 +31,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.search.choice import Choice
-from nmt.search.selection import Candidates, best_candidates
+from nmt.search.choice import Choice, best_first, every_rows_best
+from nmt.search.selection import Candidates
 
 Phrase = Sequence[int]
 _WIDEST: Final = 4  # times the beam
@@ -84,8 +84,9 @@ class Constrained:
         banned: tuple[int, ...],
     ) -> tuple[Choice, Progress]:
         """Sentences 2 to 5 above."""
-        free = _every_rows_best(log_probabilities, totals, min(beam_size + 1, log_probabilities.shape[2]), banned)
-        candidates = _sorted(free, self._demanded(log_probabilities, totals, state, free, (*banned, end)))
+        free = every_rows_best(log_probabilities, totals, beam_size + 1, banned=banned)
+        demanded = self._demanded(log_probabilities, totals, state, free, (*banned, end))
+        candidates = best_first(Candidates(*(torch.cat(pair, dim=1) for pair in zip(free, demanded, strict=True))))
         progress = self._advanced(state, candidates)
         complete = (progress.missing == 0).all(2)
         ends = candidates.tokens == end
@@ -181,30 +182,6 @@ def _automaton(phrase: Phrase) -> list[list[int]]:
             row.append(kept + _WHOLE * whole)
         table.append(row)
     return table
-
-
-def _every_rows_best(
-    log_probabilities: Float[Tensor, "b K V"], totals: Float[Tensor, "b K"], count: int, banned: tuple[int, ...]
-) -> Candidates:
-    """The `count` best continuations of each row, row by row."""
-    rows = totals.shape[1]
-    best = best_candidates(log_probabilities.flatten(0, 1).unsqueeze(1), totals.view(-1, 1), count, banned=banned)
-    owners = torch.arange(rows, device=totals.device).repeat_interleave(count).expand(totals.shape[0], -1)
-    shaped = [values.view(totals.shape[0], rows * count) for values in best[1:]]
-    return Candidates(owners, *shaped)
-
-
-def _sorted(free: Candidates, demanded: Candidates) -> Candidates:
-    """All of them, best first, and one more that does not exist: what fills up survivors where there are too few."""
-    joined = [torch.cat(pair, dim=1) for pair in zip(free, demanded, strict=True)]
-    order = joined[3].sort(dim=1, descending=True, stable=True).indices
-    rows, tokens, values, sums = (
-        torch.cat(
-            [one.gather(1, order), one.new_full((one.shape[0], 1), -torch.inf if one.is_floating_point() else 0)], 1
-        )
-        for one in joined
-    )
-    return Candidates(rows, tokens, values, sums)
 
 
 def _spread_over_banks(

@@ -7,7 +7,8 @@
     1904.09751); the lower token is the more probable among equals. One of them is drawn in proportion.
 3.  What is reported, score included, are the stepper's own log-probabilities: neither tempered nor truncated.
 4.  The random number of a step is a function of the seed, the sentence's number, the draw and the step. So a sentence
-    is given the same draws in any batch, at any place and in any company, as far as its probabilities are the same.
+    is given the same draws in any batch, at any place and in any company, as far as its probabilities are the same;
+    sentences of one number, with the same probabilities, are given the same.
 
 A sentence leaves the batch with the last of its draws, and rows are dropped once all sentences can spare them.
 """

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 _BLOCK = 64  # tokens; the fastest of 32, 64 and 128 between 8,000 and 32,000 tokens
+_FEW = 32_000  # numbers of which the greatest is found faster than any blocks are cut
 
 
 class Candidates(NamedTuple):
@@ -65,6 +66,9 @@ def best_token(
     `max` promise the first of equals and take NaN for the greatest, so no order has to be made.
     """
     values = allowed(log_probabilities, banned)
+    if values.numel() <= _FEW:
+        best, tokens = values.max(1)
+        return tokens, best
     block = _block_maxima(values.unsqueeze(1), ()).squeeze(1).argmax(1, keepdim=True)
     tokens = block * _BLOCK + torch.arange(_BLOCK, device=block.device)
     tokens = tokens.clamp(max=values.shape[1] - 1)  # the last block may be short: its last token again, behind itself
