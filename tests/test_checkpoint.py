@@ -1,8 +1,13 @@
 """What training saves, inference reads; what is damaged, foreign or hostile is refused by name."""
 
+import bz2
+import gzip
+import lzma
 import pickle
+import struct
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +75,15 @@ def test_a_run_folder_means_its_best_checkpoint_or_else_its_last(checkpoint: Che
     assert find_checkpoint(tmp_path).name == "best.ckpt"
     with pytest.raises(CheckpointError, match="nowhere: no such file or run folder"):
         find_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="/dev/null: is neither a file nor a run folder"):
+        find_checkpoint("/dev/null")
+    for name in ("best", "last"):
+        (tmp_path / "checkpoints" / f"{name}.ckpt").unlink()
+    (tmp_path / "checkpoints" / "best.ckpt").symlink_to("best-00000007.ckpt")
+    write_checkpoint(tmp_path / "checkpoints" / "last-00000009.ckpt", checkpoint)
+    message = r"best\.ckpt: leads to best-00000007\.ckpt, which is not there; .* beside it: last-00000009\.ckpt"
+    with pytest.raises(CheckpointError, match=message):
+        find_checkpoint(tmp_path)
 
 
 class Bomb:
@@ -100,7 +114,7 @@ def test_one_flipped_bit_is_found(checkpoint: Checkpoint, tmp_path: Path) -> Non
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"flipped\.ckpt: damaged, the checksum of .* is wrong"):
+    with pytest.raises(CheckpointError, match=r"flipped\.ckpt: damaged \(.* bytes\), the checksum of .* is wrong"):
         read_checkpoint(path)
 
 
@@ -110,25 +124,80 @@ def test_weights_that_are_not_finite_are_refused(checkpoint: Checkpoint) -> None
         Checkpoint(checkpoint.config, checkpoint.tokenizers, spoilt, {}).build()
 
 
-@pytest.mark.parametrize("keep", [0, 1, 100, 5000, -1, -100])
-def test_a_truncated_file_is_named(checkpoint: Checkpoint, tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_is_said_to_be_one_and_the_others_are_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """It said "File is not a zip file"."""
     path = tmp_path / "cut.ckpt"
     write_checkpoint(path, checkpoint)
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match=r"cut\.ckpt: "):
-        read_checkpoint(path)
+    whole = path.read_bytes()
+    for keep in (1, 3, 4, 100, *(len(whole) * tenth // 10 for tenth in range(1, 10)), len(whole) - 22, len(whole) - 1):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(CheckpointError, match=rf"cut\.ckpt: cut short.* \({keep:,} bytes\).*; copy it again$"):
+            read_checkpoint(path)
+    (tmp_path / "last-00000003.ckpt").write_bytes(whole)
+    (tmp_path / "best.ckpt").symlink_to("cut.ckpt")
+    for name in ("cut.ckpt", "best.ckpt"):
+        with pytest.raises(CheckpointError, match=r"copy it again; other checkpoints beside it: last-00000003\.ckpt$"):
+            read_checkpoint(tmp_path / name)
 
 
-def test_text_foreign_and_future_files_are_told_apart(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_a_flipped_byte_anywhere_is_one_error(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """In each entry and in what lists them, but for bytes that mean nothing (times, attributes, paddings)."""
+    path = tmp_path / "flipped.ckpt"
+    write_checkpoint(path, checkpoint)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        entries, listed = archive.infolist(), archive.start_dir
+        held = [archive.read(entry) for entry in entries]
+    starts = [whole.index(data, one.header_offset) for one, data in zip(entries, held, strict=True)]
+    within = [start + len(data) // 2 for start, data in zip(starts, held, strict=True)]
+    for place in (*within, *range(listed, len(whole), 29)):
+        content = bytearray(whole)
+        content[place] ^= 0x41
+        path.write_bytes(content)
+        try:
+            read_checkpoint(path)
+            said = "nothing"
+        except CheckpointError as error:
+            said = str(error)
+        assert said.startswith(f"{path}: ") or (said == "nothing" and place not in within)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b"not a checkpoint", r"no checkpoint but text \(16 bytes\); give a \.ckpt file as `train` writes it"),
+        ("größer".encode() * 999, "no checkpoint but text"),
+        (bytes(5000), "no checkpoint but something else"),
+        (pickle.dumps({"a": 1}), r"no checkpoint but a pickle, .* never opened \(21 bytes\)"),
+        (gzip.compress(b"PK"), r"compressed, perhaps one \(unpack it: zcat\)"),
+        (bz2.compress(b"PK"), r"compressed, perhaps one \(unpack it: bzcat\)"),
+        (lzma.compress(b"PK"), r"compressed, perhaps one \(unpack it: xzcat\)"),
+        (struct.pack("<Q", 2) + b"{}" + bytes(8), "no checkpoint but safetensors"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS .*git lfs pull"),
+        (b"<!DOCTYPE html><html>", "no checkpoint but a web page"),
+    ],
+    ids=["empty", "text", "umlauts", "zeros", "pickle", "gzip", "bzip2", "xz", "safetensors", "lfs", "html"],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "x.ckpt"
-    path.write_text("not a checkpoint")
-    with pytest.raises(CheckpointError, match=r"x\.ckpt: "):
+    path.write_bytes(content)
+    for read in (read_checkpoint, read_recognition, read_either):
+        with pytest.raises(CheckpointError, match=rf"x\.ckpt: {said}|x\.ckpt: no checkpoint but .*{said}"):
+            read(path)
+
+
+def test_foreign_and_future_files_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "x.ckpt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("word/document.xml", "<w/>")
+    with pytest.raises(CheckpointError, match=r"no checkpoint but an archive \(.* bytes\) of word/document\.xml"):
         read_checkpoint(path)
-    torch.save({"state_dict": {"w": torch.ones(2)}}, path)
-    with pytest.raises(CheckpointError, match="of something else"):
+    torch.save({"state_dict": {"w": torch.ones(2)}, "pytorch-lightning_version": "2.0"}, path)
+    with pytest.raises(CheckpointError, match="a Lightning checkpoint of another program"):
         read_checkpoint(path)
     torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match="of something else"):
+    with pytest.raises(CheckpointError, match="a file of another program"):
         read_checkpoint(path)
     torch.save({"nmt": {"format": 99}, "state_dict": {}}, path)
     with pytest.raises(CheckpointError, match="format 99, this version reads 1"):
@@ -150,6 +219,9 @@ def test_weights_of_another_size_are_refused(checkpoint: Checkpoint) -> None:
     wrong = {name: value[:-1] if value.dim() else value for name, value in checkpoint.weights.items()}
     with pytest.raises(CheckpointError, match="do not fit"):
         Checkpoint(checkpoint.config, checkpoint.tokenizers, wrong, {}).build()
+    with pytest.raises(CheckpointError, match=r"do not fit.*Missing key\(s\)") as caught:
+        Checkpoint(checkpoint.config, checkpoint.tokenizers, {}, {}).build()
+    assert len(str(caught.value)) < 400  # not the names of all
 
 
 def test_an_average_is_the_mean_of_each_weight(checkpoint: Checkpoint) -> None:

@@ -108,7 +108,7 @@ def test_a_pipe_that_ends_early_is_noticed(checkpoints: list[str], capsys: pytes
         (("--target", "bad.en"), 1, "bad.en:2: byte 0xff at position 1 of the line is not UTF-8"),
         (("--output", "in.de"), 1, "in.de: would overwrite the input"),
         (("--checkpoint", "gone"), 1, "gone: no such run folder or checkpoint file"),
-        (("--checkpoint", "in.de"), 1, "in.de: damaged, or no checkpoint"),
+        (("--checkpoint", "in.de"), 1, "in.de: no checkpoint but text"),
         (("--length-penalty", "-1"), 2, "--length-penalty -1.0: "),
         (("--batch-tokens", "0"), 2, "--batch-tokens 0: "),
         (("--beam-size", "5"), 2, "unrecognized arguments: --beam-size 5"),

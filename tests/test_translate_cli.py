@@ -1,9 +1,11 @@
 """`translate`: as many lines out as in, whatever stands in them; tested with a translator that turns words round."""
 
+import bz2
 import errno
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import resource
@@ -21,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nmt.cli import decoding, guidance, output, resume
-from nmt.cli.lines import decode_lines
+from nmt.cli.lines import decode_lines, unpacked
 from nmt.cli.rows import json_row
 from nmt.cli.translate import main
 from nmt.config.search import SearchConfig
@@ -142,15 +144,30 @@ def test_invalid_utf8_names_file_line_and_byte(translator: Reverser, capsys: pyt
     ("content", "advice"),
     [
         (gzip.compress(b"Hallo\n" * 9, mtime=0)[:-9], "in.de: the gzip archive is damaged or cut off"),
-        ("Hallo\n".encode("utf-16"), "UTF-16; convert it"),
+        (b"\xff\xfe" + "Hallo\n".encode("utf-16-le"), "in.de: UTF-16, not UTF-8; convert it first (iconv -f UTF-16 -t"),
+        (b"\xfe\xff" + "Hallo\n".encode("utf-16-be"), "in.de: UTF-16, not UTF-8"),
+        ("Hallo\n".encode("utf-32"), "in.de: UTF-32, not UTF-8; convert it first (iconv -f UTF-32 -t UTF-8 FILE)"),
+        (b"\0\0\xfe\xff" + "Hallo\n".encode("utf-32-be"), "in.de: UTF-32, not UTF-8"),
+        (bz2.compress(b"Hallo\n"), "in.de: compressed; unpack it first (bzcat FILE | nmt"),
+        (lzma.compress(b"Hallo\n"), "in.de: compressed; unpack it first (xzcat FILE | nmt"),
+        (b"\x28\xb5\x2f\xfd\x24", "in.de: compressed; unpack it first (zstdcat FILE | nmt"),
+        (gzip.compress(bz2.compress(b"Hallo\n")), "in.de: compressed; unpack it first (bzcat FILE | nmt"),
     ],
+    ids=["cut gzip", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE", "bzip2", "xz", "zstd", "bzip2 in gzip"],
 )
+@pytest.mark.parametrize("more", [(), ("--on-invalid-utf8", "replace")], ids=["stop", "replace"])
 def test_a_file_that_is_no_text_is_called_what_it_is(
-    translator: Reverser, capsys: pytest.CaptureFixture[str], content: bytes, advice: str
+    translator: Reverser, capsys: pytest.CaptureFixture[str], content: bytes, advice: str, more: tuple[str, ...]
 ) -> None:
+    """With "replace", a compressed file was translated as if it were text."""
     Path("in.de").write_bytes(content)
-    assert translate("--input", "in.de", "--output", "out.en") == 1
+    assert translate("--input", "in.de", "--output", "out.en", *more) == 1
     assert advice in capsys.readouterr().err
+    assert set(Path("out.en.partial").read_bytes().splitlines()) <= {b"Hallo"}
+
+
+def test_a_line_that_begins_like_the_name_of_a_compression_is_text(translator: Reverser) -> None:
+    assert translate_bytes(b"BZh9 is a bzip2 mark\n1 PK\n") == b"mark bzip2 a is BZh9\nPK 1\n"
 
 
 def test_a_gzipped_file_is_read_as_what_it_holds(translator: Reverser) -> None:
@@ -196,7 +213,16 @@ def test_options_unset_are_those_of_the_checkpoint(translator: Reverser) -> None
         (("--copy", "urls,dates"), 2, r"'dates' is none of all, urls, numbers"),
         (("--candidates", "5"), 2, r"--candidates 5: of no effect without --mbr"),
         (("--mbr", "--candidates", "1"), 2, r"--candidates 1: must be from 2"),
+        (("--mbr", "--candidates", "4"), 2, r"--candidates 4: more than the beam holds \(3\)"),
+        (("--diverse-beam-groups", "2"), 2, r"diverse_beam_groups \(2\) must divide beam_size \(3\) .* of 4, or"),
+        (("--diverse-beam-groups", "0"), 2, r"--diverse-beam-groups 0: .*greater than or equal to 1"),
+        (("--diverse-beam-strength", "-1"), 2, r"--diverse-beam-strength -1.0: "),
+        (("--diverse-beam-strength", "1"), 2, r"--diverse-beam-strength: of no effect without --diverse-beam-groups"),
+        (("--diverse-beam-groups", "3", "--sampling"), 2, r"--diverse-beam-groups: of no effect with --sampling"),
         (("--input", "run"), 1, r"run: is a folder"),
+        (("--input", ""), 2, r"--input is empty; name a file, or -"),
+        (("--output", ""), 2, r"--output is empty; name a file, or -"),
+        (("--output", "new/"), 1, r"new/: names a folder, which is not there"),
         (("--output", "run"), 1, r"run: is a folder"),
         (("--output", "no/where.en"), 1, r"no/where.en: the folder no does not exist"),
         (("--input", "in.de", "--output", "./in.de"), 1, r"in.de: would overwrite the input"),
@@ -290,19 +316,31 @@ raise SystemExit(translate.main(["--checkpoint", "."]))
 """
 
 
-@pytest.mark.timeout(60)
-def test_a_pipe_gets_the_first_translations_while_input_still_comes() -> None:
-    command = [sys.executable, "-c", STREAMING, str(Path(__file__).parent)]
-    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=buffered) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(b"a b\nc d\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"b a\n"  # hangs, and dies of the time limit, if it waits for the end
-        assert process.stdout.readline() == b"d c\n"
-        process.stdin.close()
-        assert process.wait() == 0
+def test_an_input_that_cannot_be_read_is_an_error(translator: Reverser) -> None:
+    """Standard input open for writing only, or a disk that fails later, gave a traceback."""
+
+    left = [b"good\n"]
+
+    class Failing(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            if not left:
+                raise OSError(errno.EIO, "Input/output error")
+            line = left.pop()
+            buffer[: len(line)] = line
+            return len(line)
+
+    lines = decode_lines(io.BufferedReader(Failing()), name="disk")
+    assert next(lines) == "good"
+    with pytest.raises(DataError, match="disk: cannot be read after line 1: Input/output error"):
+        next(lines)
+    with (
+        os.fdopen(os.open("write-only", os.O_WRONLY | os.O_CREAT), "rb") as stream,
+        pytest.raises(DataError, match="cannot be read: Bad file descriptor"),
+    ):
+        unpacked(stream)
 
 
 def test_a_closed_pipe_is_quiet() -> None:
@@ -381,6 +419,24 @@ def test_a_glossary_and_sampling_are_refused_before_anything_is_read(
     assert translate(*options, "--sampling") == 2 and "leave out --sampling" in capsys.readouterr().err
 
 
+def test_a_glossary_and_diverse_beams_are_refused_before_anything_is_read(
+    translator: Reverser, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("terms").write_text("b\ta\n")
+    stored = SearchConfig(beam_size=4, diverse_beam_groups=2)  # as a checkpoint may want
+    monkeypatch.setattr(translator, "search", stored, raising=False)
+    assert translate("--glossary", "terms") == 2 and "give --diverse-beam-groups 1" in capsys.readouterr().err
+    translate_bytes(b"a\n", "--glossary", "terms", "--diverse-beam-groups", "1")
+    assert translator.used == stored.model_copy(update={"diverse_beam_groups": 1})
+    monkeypatch.setattr(decoding, "load_translator", lambda *_, **__: pytest.fail("torch has been imported"))
+    for options, said in (
+        (("--diverse-beam-groups", "2", "--glossary", "terms"), "2 diverse groups cannot be made to say its terms"),
+        (("--diverse-beam-groups", "2", "--beam-size", "5"), r"must divide beam_size (5)"),
+        (("--diverse-beam-groups", "2", "--sampling"), "of no effect with --sampling"),
+    ):
+        assert translate(*options) == 2 and said in capsys.readouterr().err
+
+
 def test_a_damaged_archive_is_translated_up_to_the_damage_also_under_a_progress_bar(
     translator: Reverser, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,10 +471,10 @@ def test_prefixes_of_another_length_are_noticed_where_a_pipe_ends(
 
 def test_a_glossary_copies_and_the_vote_reach_the_translator(translator: Reverser) -> None:
     Path("terms").write_bytes("\ufeffHund\tdog\r\n\nKatze \t cat\n".encode())
-    translate_bytes(b"a\n", "--glossary", "terms", "--copy", "urls,numbers", "--mbr", "--candidates", "7")
+    translate_bytes(b"a\n", "--glossary", "terms", "--copy", "urls,numbers", "--mbr", "--candidates", "3")
     assert translator.guidance.glossary is not None
     assert set(translator.guidance.glossary) == {("Hund", "dog"), ("Katze", "cat")}
-    assert replace(translator.guidance, glossary=None) == Guidance(None, ("urls", "numbers"), "chrf", 7)
+    assert replace(translator.guidance, glossary=None) == Guidance(None, ("urls", "numbers"), "chrf", 3)
     assert get_args(Kind) == guidance.KINDS and get_args(Utility) == guidance.UTILITIES
 
 
@@ -461,7 +517,36 @@ def test_resuming_writes_what_is_missing_and_nothing_twice(translator: Reverser,
     content = b"".join(b"%d\n" % number for number in range(1, 8))
     assert resume_after(partial, content) == 0
     assert Path("out.en").read_bytes() == content
-    assert sorted(path.name for path in Path().iterdir()) == ["in.de", "out.en", "run"]
+    assert sorted(path.name for path in Path().iterdir()) == ["in.de", "out.en", "out.en.resume.json", "run"]
+
+
+def test_what_is_finished_is_seen_without_a_model_and_nothing_else_is_taken_for_it(
+    translator: Reverser, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--resume translated a finished file once more, and overwrote one that another command had made."""
+    again = ("--input", "in.de", "--output", "out.en", "--resume")
+    assert resume_after(b"", b"a b\n\nc\n") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "load_translator", None)
+        assert translate(*again) == 0
+        assert "out.en: finished already, by the same command; nothing to do" in capsys.readouterr().err
+        for change in (("--beam-size", "2"), ("--format", "jsonl"), ("--prefix", "x")):
+            assert translate(*again, *change) == 2
+            assert "out.en was made differently (" in capsys.readouterr().err
+        Path("out.en").write_text("corrected by hand\n")
+        assert translate(*again) == 2
+        assert "(another output)" in capsys.readouterr().err
+        Path("out.en.resume.json").write_text("{")
+        assert translate(*again) == 2
+        assert "out.en is there, and no out.en.resume.json beside it says how" in capsys.readouterr().err
+        assert Path("out.en").read_text() == "corrected by hand\n"
+    assert translate(*again[:-1]) == 0  # as asked: translated again
+    assert Path("out.en.resume.json").read_text() == "{"
+    Path("out.en.resume.json").unlink()
+    assert translate(*again) == 2
+    Path("out.en").write_bytes(b"")  # as `mktemp` leaves it
+    assert translate(*again) == 0
+    assert Path("out.en").read_bytes() == b"b a\n\nc\n"
 
 
 @pytest.mark.parametrize("rows", range(7))
@@ -476,7 +561,7 @@ def test_an_nbest_list_is_resumed_at_a_whole_line(translator: Reverser, rows: in
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--beam-size", "4"), r"search.beam_size 3, now 4"),
+        (("--beam-size", "4"), r"search.beam_size unset, now 4"),
         (("--format", "jsonl"), r"format text, now jsonl"),
         (("--prefix", "a"), r"prefix unset, now a"),
         (("--input", "other.de"), r"another input"),

@@ -1,19 +1,24 @@
 """The object that ships: lines in, as many out, in order, whatever the batch; it re-scores to what the model says."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_checkpoint import tiny_checkpoint, write_tiny_checkpoint
 
 from nmt.checkpoint import write_checkpoint
 from nmt.config.data import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
-from nmt.errors import CheckpointError, ConfigError, TranslationError
+from nmt.errors import CheckpointError, ConfigError, DataError, TranslationError
 from nmt.inference.decoding import Request
 from nmt.inference.glossary import Glossary
-from nmt.inference.guidance import Guidance
+from nmt.inference.guidance import UNGUIDED, Guidance
+from nmt.inference.quantize import prepare_for_inference
+from nmt.inference.reranking import posterior, rerank
 from nmt.inference.splitting import join_parts, split_sentences
 from nmt.inference.stepper import DecoderStepper
 from nmt.inference.translator import Translator
@@ -101,6 +106,22 @@ def test_attention_has_a_row_a_piece_and_a_column_a_source_piece(translator: Tra
 def test_more_candidates_than_beams_cannot_be_had(translator: Translator) -> None:
     with pytest.raises(ConfigError, match=r"n_best \(4\) is more than beam_size \(3\)"):
         translator.translate(["ein Hund"], n_best=4)
+    with pytest.raises(ConfigError, match=r"candidates \(5\) is more than beam_size \(3\)"):
+        translator.translate(["ein Hund"], guidance=Guidance(mbr="chrf", candidates=5))  # it was a traceback
+
+
+def test_minimum_bayes_risk_orders_diverse_beams(translator: Translator) -> None:
+    search = SearchConfig(beam_size=6, diverse_beam_groups=3, diverse_beam_strength=2.0, max_length=16)
+    found = translator.translate(SENTENCES, search=search, n_best=6)
+    voted = translator.translate(SENTENCES, search=search, n_best=6, guidance=Guidance(mbr="chrf"))
+    moved = 0
+    for by_score, by_vote in zip(found, voted, strict=True):
+        hypotheses = by_score.hypotheses
+        weights = posterior([hypothesis.log_probability for hypothesis in hypotheses])
+        order = rerank([hypothesis.text for hypothesis in hypotheses], weights).order
+        assert by_vote.hypotheses == tuple(hypotheses[place] for place in order)
+        moved += order != tuple(range(len(order)))
+    assert moved
 
 
 LONG = "Ein Hund läuft. Zwei Hunde laufen schnell! Eine Katze schläft ein? Ein Hund, eine Katze."
@@ -139,14 +160,15 @@ def test_no_part_of_a_long_line_is_lost_or_too_long(translator: Translator, monk
         return [[EMPTY_HYPOTHESIS] for _ in requests]
 
     monkeypatch.setattr("nmt.inference.translator.decode_batch", decode)
+    monkeypatch.setattr("nmt.inference.translator.batches", lambda lengths, **_: [list(range(len(lengths)))])
     for line in ("HundKatze" * 2222, f"{LONG} " * 200, "x, " * 5000, "\u200b" * 9000 + LONG):
         asked.clear()
         (result,) = translator.translate([line])
-        ids = [i for request in sorted(asked, key=lambda request: request.number) for i in request.source]
+        ids = [i for request in asked for i in request.source]
         said = "".join(translator.tokenizers.source.decode(ids).split())
         assert said == "".join(normalize(line, "nfc").split())
         assert max(len(request.source) for request in asked) <= translator.search.split_tokens
-        assert len({request.number for request in asked}) == len(asked) == result.parts
+        assert len(asked) == result.parts
 
 
 def test_a_prefix_begins_the_first_part_only(translator: Translator) -> None:
@@ -160,7 +182,7 @@ def test_a_prefix_begins_the_first_part_only(translator: Translator) -> None:
 
 @pytest.mark.parametrize("update", [{"sampling": True, "seed": 7}, {}])
 def test_a_line_is_the_same_in_any_window(translator: Translator, update: dict[str, object]) -> None:
-    """What is drawn depends on the number of the line; so windows may be dealt to anyone."""
+    """What is drawn depends on what the line says; so windows may be dealt to anyone. Equal lines are drawn alike."""
     search = translator.search.model_copy(update={**update, "split_tokens": 20})
     lines = ["ein Hund", "ein Hund", LONG, *SENTENCES]
     together = [result.text for result in translator.translate(lines, search=search)]
@@ -170,7 +192,63 @@ def test_a_line_is_the_same_in_any_window(translator: Translator, update: dict[s
         for result in translator.translate(lines[first : first + 2], search=search, first=first + 1)
     ]
     assert apart == together
-    assert (together[0] != together[1]) == bool(update)
+    assert together[0] == together[1]
+
+
+@pytest.fixture(scope="module")
+def prepared(translator: Translator) -> Translator:
+    """One of a size for which bits are promised, that splits lines of more than 20 tokens."""
+    torch.manual_seed(5)
+    config = ModelConfig.model_validate({"embedding_size": 64, "hidden_size": 64, "initialization": {"scale": 0.5}})
+    size = translator.tokenizers.source.vocabulary_size
+    model = prepare_for_inference(build_translation(config, size, size).eval())
+    search = SearchConfig(sampling=True, top_p=0.95, max_length=6, split_tokens=20)
+    return Translator(model, translator.tokenizers, search=search)
+
+
+POOL = [*SENTENCES, LONG, "ein Hund", "Katze Hund " * 9, *LINES[:3]]
+
+
+@cache
+def drawn_alone(translator: Translator, mbr: bool) -> list[list[object]]:
+    return [drawn(translator, [Source(line)], mbr=mbr)[0] for line in POOL]
+
+
+def drawn(translator: Translator, lines: list[Source], *, mbr: bool, batch: int = 64) -> list[list[object]]:
+    """Everything about three candidates a line, but for where they looked."""
+    search = translator.search.model_copy(update={"batch_sentences": batch})
+    guidance = Guidance(mbr="chrf", candidates=5) if mbr else UNGUIDED
+    found = translator.translate(lines, search=search, n_best=3, guidance=guidance)
+    return [[hypothesis._replace(attentions=()) for hypothesis in line.hypotheses] for line in found]
+
+
+@pytest.mark.parametrize("mbr", [False, True])
+@settings(max_examples=8)
+@given(data=st.data())
+def test_order_batches_and_companions_change_no_sample(prepared: Translator, mbr: bool, data: st.DataObject) -> None:
+    """Any lines of a pool, repeated or not, in any order and batch: what each is given alone, bit by bit."""
+    chosen = data.draw(st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=12))
+    batch = data.draw(st.sampled_from([1, 2, 7, 64]))
+    found = drawn(prepared, [Source(POOL[index]) for index in chosen], mbr=mbr, batch=batch)
+    assert found == [drawn_alone(prepared, mbr)[index] for index in chosen]
+
+
+def test_seed_prefix_and_draw_change_samples_and_so_does_the_text(prepared: Translator) -> None:
+    (plain, begun, other) = prepared.translate([Source("ein Hund"), Source("ein Hund", "a"), Source("Hund")], n_best=6)
+    assert len({one.text for one in plain.hypotheses}) == 6
+    assert {one.text for one in plain.hypotheses}.isdisjoint(one.text for one in other.hypotheses)
+    assert {one.text[1:] for one in begun.hypotheses}.isdisjoint(one.text for one in plain.hypotheses)
+    reseeded = prepared.search.model_copy(update={"seed": 2})
+    (again,) = prepared.translate(["ein Hund"], n_best=6, search=reseeded)
+    assert {one.text for one in again.hypotheses}.isdisjoint(one.text for one in plain.hypotheses)
+
+
+def test_a_prefix_that_cannot_be_names_its_line(translator: Translator) -> None:
+    """A request knows no line since its samples do not follow from it; the message did."""
+    plain = Tokenizer.train(LINES, config=TokenizerConfig(kind="bpe", vocabulary_size=60, byte_fallback=False))
+    strict = Translator(translator.model, Tokenizers(translator.tokenizers.source, plain))
+    with pytest.raises(DataError, match="line 4: the prefix holds characters that the target tokenizer does not know"):
+        strict.translate(["Hund", Source("Hund", "\u4e2d")], first=3)
 
 
 def test_memory_that_does_not_suffice_names_the_line(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:

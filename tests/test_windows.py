@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import DataError
-from nmt.inference.windows import WINDOW_BATCHES, WINDOW_CHARACTERS, Source, batches, windows
+from nmt.inference.windows import WINDOW_BATCHES, WINDOW_CHARACTERS, Source, batches, never, windows
 
 
 def test_windows_grow_and_number_their_lines() -> None:
     cut = list(windows((Source(str(number)) for number in range(1, 21)), 2))
     assert [(window.first, len(window.lines)) for window in cut] == [(1, 2), (3, 4), (7, 8), (15, 6)]
     assert [line.text for window in cut for line in window.lines] == [str(number) for number in range(1, 21)]
-    assert [len(w.lines) for w in windows([Source("a")] * 3, 2, at_once=True)] == [1, 1, 1]
+    assert [len(window.lines) for window in windows([Source("a")] * 3, 2, comes=never)] == [1, 1, 1]
     assert list(windows([], 2)) == []
 
 

@@ -1,6 +1,7 @@
 """One self-contained file a model: weights, configuration and what spells its ids, read without unpickling code.
 
 file.py         the file: found, read as plain data, checked, written whole
+instead.py      what a file is that is none
 weights.py      weights: checked, averaged
 translation.py  Checkpoint, of a translator
 recognition.py  RecognitionCheckpoint, of a recogniser

@@ -7,6 +7,8 @@ state beside them, an exported one nothing else.
     "state_dict"  {"model.<parameter>": tensor, …}
 """
 
+import errno
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
+from nmt.checkpoint.instead import others_beside, what_it_is
 from nmt.errors import CheckpointError, NMTError
 from nmt.files import write_then_replace
 
@@ -65,13 +68,17 @@ def task_of(entry: Mapping[str, Any]) -> str:
 def read_content(path: str | Path, *, task: str | None = None) -> Content:
     """Read a file or a run folder onto the CPU; CheckpointError where it is not of ours, or not of this task."""
     path = find_checkpoint(path)
-    content = load_plain(path)
+    try:
+        content = load_plain(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{others_beside(path)}") from error
     entry = content.get("nmt") if isinstance(content, dict) else None
     if not isinstance(entry, dict):
-        raise CheckpointError(f"{path}: a checkpoint of something else (it has no 'nmt' entry)")
+        program = "a Lightning checkpoint of another program" if _is_lightning(content) else "a file of another program"
+        raise CheckpointError(f"{path}: {program} (it has no 'nmt' entry); give a .ckpt file as `train` writes it")
     if entry.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path}: written in format {entry.get('format')}, this version reads {FORMAT}; see CHANGELOG.md"
+            f"{path}: written in format {entry.get('format')!r}, this version reads {FORMAT}; see CHANGELOG.md"
         )
     found = task_of(entry)
     if task is not None and found != task:
@@ -98,8 +105,11 @@ def described(path: Path) -> Iterator[None]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise CheckpointError(f"{path}: its description is damaged: {place}: {first['msg']}") from error
-    except (KeyError, TypeError, AttributeError, NMTError) as error:
-        raise CheckpointError(f"{path}: its description is damaged: {error}") from error
+    except KeyError as error:
+        raise CheckpointError(f"{path}: its description is damaged: it lacks {error}") from error
+    except (TypeError, AttributeError, NMTError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise CheckpointError(f"{path}: its description is damaged: {reason}") from error
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -108,12 +118,15 @@ def find_checkpoint(path: str | Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise CheckpointError(
-            f"{path}: no such file or run folder; give a .ckpt file or what --run-dir was in training"
-        )
+        missing = "is neither a file nor a run folder" if os.path.lexists(path) else "no such file or run folder"
+        raise CheckpointError(f"{path}: {missing}; give a .ckpt file or what --run-dir was in training")
     for name in RUN_FILES:
         if (path / name).is_file():
             return path / name
+    for name in RUN_FILES:
+        if (path / name).is_symlink():
+            gone = path / name
+            raise CheckpointError(f"{gone}: leads to {os.readlink(gone)}, which is not there{others_beside(gone)}")
     raise CheckpointError(f"{path}: holds no {' or '.join(RUN_FILES[:2])}; has the run reached its first validation?")
 
 
@@ -123,19 +136,21 @@ def load_plain(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()  # mapped into memory, torch compares no checksum
         if broken is not None:
-            raise CheckpointError(f"{path}: damaged, the checksum of {broken} is wrong; copy it again")
+            size = path.stat().st_size
+            raise CheckpointError(f"{path}: damaged ({size:,} bytes), the checksum of {broken} is wrong; copy it again")
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except zipfile.BadZipFile as error:
-        size = path.stat().st_size
-        raise CheckpointError(f"{path}: damaged, or no checkpoint ({size:,} bytes): {error}") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: refused, it would run code when read (or it is no checkpoint)") from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        size = path.stat().st_size
-        reason = str(error).split("\n", 1)[0]
-        raise CheckpointError(f"{path}: damaged or no checkpoint ({size:,} bytes): {reason}") from error
+    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: {what_it_is(path)}") from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # an archive says that its parts lie before its beginning
+            raise CheckpointError(f"{path}: {what_it_is(path)}") from error
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_lightning(content: Any) -> bool:
+    return isinstance(content, dict) and "pytorch-lightning_version" in content
 
 
 def plain_header(config: BaseModel, about: Mapping[str, Any], **own: Any) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from nmt.checkpoint.file import Saved
 from nmt.errors import CheckpointError
+
+_LONGEST: Final = 300  # characters of a reason: a model has hundreds of weights that can be missing
 
 
 def check_finite(weights: Mapping[str, Tensor]) -> None:
@@ -24,6 +27,7 @@ def fitting() -> Iterator[None]:
         yield
     except (RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
+        reason = f"{reason[:_LONGEST]} …" if len(reason) > _LONGEST else reason
         raise CheckpointError(f"the weights do not fit the configuration beside them: {reason}") from error
 
 

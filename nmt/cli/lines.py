@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast
 
 from nmt.errors import DataError
+from nmt.files import unpacker
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_OTHER_MARKS: Final = {  # the longer before those they begin with
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 LINE_BREAKS: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
@@ -24,9 +31,12 @@ def decode_lines(
     """Raw lines, each but the last ending in a line feed → text without line ends, one for one, as they come.
 
     A byte order mark at the very beginning and carriage returns at line ends go. `name` stands for the file in the
-    DataError that tells where a byte is not UTF-8, or a gzip archive damaged; "replace" puts U+FFFD there instead.
+    DataError that tells where a byte is not UTF-8, or a gzip archive damaged; "replace" puts U+FFFD there instead, but
+    not all over a file that begins like another encoding or like a compressed one.
     """
     for number, line in enumerate(_whole(lines, name), start=1):
+        if number == 1 and (kind := _no_text(line)):
+            raise DataError(f"{name}: {kind}")
         content = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).removesuffix(b"\n").rstrip(b"\r")
         try:
             yield content.decode("utf-8")
@@ -34,15 +44,21 @@ def decode_lines(
             if on_invalid_utf8 == "error":
                 raise DataError(
                     f"{name}:{number}: byte {content[error.start]:#04x} at position {error.start + 1} of the line is"
-                    f" not UTF-8; {_way_out(line if number == 1 else b'')}"
+                    " not UTF-8; convert the file first (iconv -f LATIN1 -t UTF-8, if it is that)"
                 ) from None
             yield content.decode("utf-8", errors="replace")
 
 
 def unpacked(stream: BinaryIO) -> BinaryIO:
-    """The stream, or what it holds if it is gzipped (its first bytes decide); a keyboard is not asked."""
-    if isinstance(stream, io.BufferedReader) and not stream.isatty() and stream.peek(2)[:2] == GZIP_MAGIC:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    """The stream, or what it holds if it is gzipped (its first bytes decide); a keyboard is not asked.
+
+    Raises DataError where it cannot be read at all.
+    """
+    try:
+        if isinstance(stream, io.BufferedReader) and not stream.isatty() and stream.peek(2)[:2] == GZIP_MAGIC:
+            return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    except OSError as error:
+        raise DataError(f"{stream.name}: cannot be read: {error.strerror}") from error
     return stream
 
 
@@ -54,13 +70,18 @@ def _whole(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
             number += 1
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{name}: the gzip archive is damaged or cut off after line {number}: {error}") from None
+    except OSError as error:  # of a disk, a network or a terminal
+        raise DataError(f"{name}: cannot be read after line {number}: {error.strerror}") from error
 
 
-def _way_out(first_line: bytes) -> str:
-    """What to do about a file that begins like this."""
-    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "the file is UTF-16; convert it first (iconv -f UTF-16 -t UTF-8)"
-    return "convert the file first (iconv -f LATIN1 -t UTF-8, if it is that)"
+def _no_text(begin: bytes) -> str | None:
+    """What a file is that begins like this, and what to do; None where it may be UTF-8. No UTF-8 begins like these."""
+    if tool := unpacker(begin):
+        return f"compressed; unpack it first ({tool} FILE | nmt …), as only gzip is read as it is"
+    for mark, encoding in _OTHER_MARKS.items():
+        if begin.startswith(mark):
+            return f"{encoding}, not UTF-8; convert it first (iconv -f {encoding} -t UTF-8 FILE)"
+    return None
 
 
 def read_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "error") -> list[str]:

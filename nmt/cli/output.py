@@ -34,9 +34,12 @@ def check_stream_output(output: str, *, inputs: list[Path]) -> None:
     """`check_output` for what `destination` will write."""
     if output == "-":
         return
+    if output.endswith("/") and not os.path.isdir(output):
+        raise DataError(f"{output}: names a folder, which is not there; name the output file")
     check_output(Path(output), inputs=inputs)
     if not is_device(Path(output)):
-        for path in (partial_file(Path(output)), resume.sidecar(partial_file(Path(output)))):
+        partial = partial_file(Path(output))
+        for path in (partial, resume.sidecar(partial), record_file(Path(output))):
             check_output(path, inputs=inputs)
 
 
@@ -51,13 +54,26 @@ def partial_file(output: Path) -> Path:
     return target.with_name(f"{target.name}.partial")
 
 
+def record_file(output: Path) -> Path:
+    """Where it stands how `output` was made once it is whole, if it was made with --resume."""
+    whole = _whole_file(partial_file(output))
+    return whole.with_name(f"{whole.name}.resume.json")
+
+
+def _whole_file(partial: Path) -> Path:
+    return partial.with_name(partial.name.removesuffix(".partial"))
+
+
 @contextmanager
-def destination(output: str, *, about: dict[str, Any] | None = None, keep: int = 0) -> Iterator[Write]:
+def destination(
+    output: str, *, about: dict[str, Any] | None = None, keep: int = 0, record: dict[str, Any] | None = None
+) -> Iterator[Write]:
     """A function that writes one line (or several at once that belong together), which a reader then sees.
 
     A file is written under the name FILE.partial and takes its own name when it is whole; what was done before an
     error, Ctrl-C or a kill stays in FILE.partial, every line of it valid. `about`, if given, is kept beside it for
-    `nmt.cli.resume`; the first `keep` bytes of an earlier FILE.partial stay. A device is written straight into.
+    `nmt.cli.resume`; the first `keep` bytes of an earlier FILE.partial stay. `record`, if given, is kept beside the
+    whole file. A device is written straight into.
     """
     if output == "-":
         yield _line_writer(sys.stdout.buffer)
@@ -78,7 +94,9 @@ def destination(output: str, *, about: dict[str, Any] | None = None, keep: int =
                 again = "; --resume goes on there" if about is not None else ""
                 print(f"stopped; the lines done so far are in {partial}{again}", file=sys.stderr)
                 raise
-        os.replace(partial, partial.with_name(partial.name.removesuffix(".partial")))
+        if record is not None:
+            resume.write_record(record_file(Path(output)), record, made=partial)
+        os.replace(partial, _whole_file(partial))
         resume.sidecar(partial).unlink(missing_ok=True)
 
 

@@ -35,16 +35,19 @@ class Answer(NamedTuple):
 
 
 class Crew(Protocol):
-    """Who translates: a search that is settled, and windows in, answers out, in order and as they come.
+    """Who translates: windows in, answers out, in order and as they come, once the checkpoints are loaded.
 
     Where the crew is spread over commands that all run alike, one of them is the `leader`, who alone writes.
     """
 
-    search: "SearchConfig"
     leader: bool
 
     def agree(self, decide: Callable[[], Decision]) -> Decision:
         """What the leader decides, for everybody; its NMTError too."""
+        ...
+
+    def load(self) -> "SearchConfig":
+        """Read the checkpoints; the search they are used with. Raises their CheckpointError."""
         ...
 
     def answers(self, windows: Iterable["Window"]) -> Iterator[Answer]:
@@ -57,13 +60,19 @@ class Alone:
 
     leader = True
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self.search = worker.search
+    _worker: Worker
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def agree(self, decide: Callable[[], Decision]) -> Decision:
         """See `Crew`."""
         return decide()
+
+    def load(self) -> "SearchConfig":
+        """See `Crew`."""
+        self._worker = self._job.load()
+        return self._worker.search
 
     def answers(self, windows: Iterable["Window"]) -> Iterator[Answer]:
         """See `Crew`."""
@@ -78,19 +87,26 @@ class Processes:
 
     def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
         self._pool, self._count = pool, count
-        self.search: SearchConfig = _result(pool.submit(_search))
 
     def agree(self, decide: Callable[[], Decision]) -> Decision:
         """See `Crew`."""
         return decide()
 
+    def load(self) -> "SearchConfig":
+        """See `Crew`."""
+        search: SearchConfig = _result(self._pool.submit(_search))
+        return search
+
     def answers(self, windows: Iterable["Window"]) -> Iterator[Answer]:
-        """See `Crew`. Raises TranslationError where a process ends by itself."""
+        """See `Crew`. Raises TranslationError where a process ends by itself.
+
+        No line is asked for while answers are awaited before one comes.
+        """
         dealt: deque[tuple[Window, Future[list[Row]]]] = deque()
         failure: NMTError | None = None
         source = iter(windows)
         while failure is None or dealt:
-            while failure is None and len(dealt) < _WAITING * self._count:
+            while failure is None and len(dealt) < _WAITING * self._count and not (dealt and dealt[-1][0].is_awaited):
                 try:
                     window = next(source)
                 except StopIteration:

@@ -31,19 +31,25 @@ def started_by_torchrun() -> bool:
 class Ranks:
     """One of several ranks; see `nmt.cli.parallel.Crew`."""
 
+    _worker: Worker
+
     def __init__(self, job: Job) -> None:
+        self._job = job
         self._rank, self._world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.leader = self._rank == 0
-        loaded = _attempt(lambda: job.load(int(os.environ.get("LOCAL_RANK", "0"))))
-        self._exchange(loaded if isinstance(loaded, NMTError) else None)
-        assert not isinstance(loaded, NMTError)
-        self._worker: Worker = loaded
-        self.search: SearchConfig = loaded.search
 
     def agree(self, decide: Callable[[], Decision]) -> Decision:
         """See `Crew`."""
         decided: Decision = self._exchange(_attempt(decide) if self.leader else None)[0]
         return decided
+
+    def load(self) -> "SearchConfig":
+        """See `Crew`; on every rank."""
+        loaded = _attempt(lambda: self._job.load(int(os.environ.get("LOCAL_RANK", "0"))))
+        self._exchange(loaded if isinstance(loaded, NMTError) else None)
+        assert not isinstance(loaded, NMTError)
+        self._worker = loaded
+        return self._worker.search
 
     def answers(self, windows: Iterable["Window"]) -> Iterator[Answer]:
         """See `Crew`; on every rank, though only the first has a use for it."""

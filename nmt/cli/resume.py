@@ -2,7 +2,8 @@
 
 Beside FILE.partial stands FILE.partial.json, which says what it was made of. Where windows of lines begin depends on
 the input alone (`nmt.inference.windows`), and the window that was interrupted is translated again as a whole; so the
-lines that follow are those an uninterrupted run would have written.
+lines that follow are those an uninterrupted run would have written. Beside a whole FILE, if it was made with --resume,
+stands FILE.resume.json with the checksum of FILE, by which the same command sees that there is nothing left to do.
 """
 
 import hashlib
@@ -18,10 +19,11 @@ _CHUNK: Final = 1 << 20
 
 
 class Progress(NamedTuple):
-    """How much of an earlier output counts: translated lines, and the bytes they take."""
+    """How much of an earlier output counts: translated lines, and the bytes they take, or all of it."""
 
     lines: int = 0
     size: int = 0
+    is_whole: bool = False
 
 
 def sidecar(partial: Path) -> Path:
@@ -31,7 +33,12 @@ def sidecar(partial: Path) -> Path:
 
 def write_sidecar(partial: Path, about: dict[str, Any]) -> None:
     """Keep `about`, plain data, beside FILE.partial."""
-    atomic_write(sidecar(partial), json.dumps(about, ensure_ascii=False, indent=1) + "\n")
+    _write(sidecar(partial), about)
+
+
+def write_record(record: Path, about: dict[str, Any], *, made: Path) -> None:
+    """Keep what the file `made` was made of, and its checksum."""
+    _write(record, {"output": fingerprint([made]), **about})
 
 
 def fingerprint(paths: Sequence[Path]) -> list[str]:
@@ -57,13 +64,39 @@ def earlier_progress(partial: Path, about: dict[str, Any], *, numbered: bool) ->
             f"--resume: {sidecar(partial)}, which says how {partial} was made, is missing or damaged; translate again"
             " without --resume"
         ) from None
-    differences = list(_differences(before, about))
+    _check_same(partial, before, about)
+    return _numbered_progress(partial) if numbered else _plain_progress(partial)
+
+
+def finished(output: Path, about: dict[str, Any], *, record: Path) -> Progress:
+    """All of `output`, or nothing where there is none. Raises ConfigError where it was made differently, or who knows.
+
+    Without a record it may be the work of hours, or of something else: neither is overwritten unasked.
+    """
+    if not output.exists() or (output.stat().st_size == 0 and not record.exists()):
+        return Progress()
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ConfigError(
+            f"--resume: {output} is there, and no {record.name} beside it says how it was made; name another output"
+            " file, or translate again without --resume"
+        ) from None
+    _check_same(output, before, {"output": fingerprint([output]), **about})
+    return Progress(is_whole=True)
+
+
+def _check_same(made: Path, before: Any, now: dict[str, Any]) -> None:
+    differences = list(_differences(before, now))
     if differences:
         raise ConfigError(
-            f"--resume: {partial} was made differently ({'; '.join(differences)}); give the same input, checkpoint and"
+            f"--resume: {made} was made differently ({'; '.join(differences)}); give the same input, checkpoint and"
             " options, or translate again without --resume"
         )
-    return _numbered_progress(partial) if numbered else _plain_progress(partial)
+
+
+def _write(path: Path, about: dict[str, Any]) -> None:
+    atomic_write(path, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
 
 
 def _plain_progress(partial: Path) -> Progress:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nmt.cli import decoding
 from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
-from nmt.cli.lines import decode_lines, require_file
+from nmt.cli.lines import decode_lines, require_file, unpacked
 from nmt.cli.output import check_stream_output, destination
 from nmt.cli.sources import in_step
 from nmt.errors import DataError
@@ -106,7 +106,7 @@ def _check_counts(arguments: argparse.Namespace) -> None:
 def _read_pairs(stack: ExitStack, arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Lines of both files, which stay open until the stack ends."""
     paths = (arguments.source, arguments.target)
-    sides = [decode_lines(stack.enter_context(path.open("rb")), name=str(path)) for path in paths]
+    sides = [decode_lines(unpacked(stack.enter_context(path.open("rb"))), name=str(path)) for path in paths]
     return in_step(*sides, names=(str(paths[0]), str(paths[1])))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from nmt import __version__
 from nmt.cli import decoding, resume
@@ -15,20 +15,18 @@ from nmt.cli.guard import guarded
 from nmt.cli.guidance import add_guidance_options, read_wishes
 from nmt.cli.job import Job
 from nmt.cli.lines import count_lines, require_file
-from nmt.cli.output import check_stream_output, destination, is_device, partial_file
+from nmt.cli.output import check_stream_output, destination, is_device, partial_file, record_file
 from nmt.cli.parallel import Alone, Crew, processes
 from nmt.cli.ranks import ranks, started_by_torchrun
 from nmt.cli.rows import ALIGNMENTS, FORMATS, Remarks, Row
-from nmt.cli.sources import answers_at_once, read_sources
+from nmt.cli.sources import Sources, read_sources
 from nmt.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from nmt.inference.windows import Source
 
 EXAMPLES: Final = """examples:
   python scripts/translate.py --checkpoint runs/demo --input input.de --output output.en --beam-size 5
   echo "Der alte Mann schläft." | python scripts/translate.py --checkpoint runs/demo
   python scripts/translate.py --checkpoint runs/demo --interactive
+  python scripts/translate.py --checkpoint runs/demo --input input.de --beam-size 12 --diverse-beam-groups 3 --mbr
   python scripts/translate.py --checkpoint runs/a runs/b --input input.de --format jsonl --n-best 3
   python scripts/translate.py --checkpoint runs/demo --input big.de --output big.en --devices 4 --resume
   torchrun --nproc-per-node 4 scripts/translate.py --checkpoint runs/demo --input big.de --output big.en
@@ -53,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--input", default="-", metavar="FILE", help="source text (default: -, standard input)")
     options.add_argument("--output", default="-", metavar="FILE", help="translations (default: -, standard output)")
     options.add_argument(
-        "--resume", action="store_true", help="go on where an interrupted run of the same command stopped"
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run of the same command stopped; leaves FILE.resume.json beside what is whole",
     )
     options.add_argument("--interactive", action="store_true", help="a prompt; every line is answered at once")
     options.add_argument(
@@ -85,14 +85,20 @@ def run(argv: list[str]) -> int:
     job = _job(arguments)
     with ExitStack() as stack:
         crew = _crew(stack, job, arguments.devices)
-        about = _about(arguments, job, crew) if crew.leader and _is_resumable(arguments) else None
+        about = _about(arguments, job) if crew.leader and _is_resumable(arguments) else None
         progress = crew.agree(lambda: _progress(arguments, about))
-        rows = _rows(crew, read_sources(stack, arguments), skip=progress.lines, at_once=answers_at_once(arguments))
+        if progress.is_whole:
+            if crew.leader:
+                print(f"{arguments.output}: finished already, by the same command; nothing to do", file=sys.stderr)
+            return 0
+        search = crew.load()
+        rows = _rows(crew, read_sources(stack, arguments), search.batch_sentences, skip=progress.lines)
         if not crew.leader:
             for _ in rows:
                 pass
             return 0
-        write = stack.enter_context(destination(arguments.output, about=about, keep=progress.size))
+        record = about if arguments.resume else None
+        write = stack.enter_context(destination(arguments.output, about=about, keep=progress.size, record=record))
         remarks = Remarks()
         for number, row in enumerate(_with_bar(rows, arguments, done=progress.lines), start=progress.lines + 1):
             write(row.text)
@@ -115,7 +121,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     if not 1 <= arguments.devices <= MOST_DEVICES:
         raise ConfigError(f"--devices {arguments.devices}: must be from 1 to {MOST_DEVICES}")
     wishes = read_wishes(arguments)
-    wishes.check(sampling=bool(arguments.sampling))
+    wishes.check(sampling=bool(arguments.sampling), groups=arguments.diverse_beam_groups or 1)
     return Job(
         checkpoints=tuple(arguments.checkpoint),
         overrides=overrides,
@@ -133,8 +139,12 @@ def _check(arguments: argparse.Namespace) -> None:
     """What can be known of files, and of options that do not go together."""
     if arguments.interactive and (arguments.input, arguments.output, arguments.devices) != ("-", "-", 1):
         raise ConfigError("--interactive asks and answers here; leave out --input, --output and --devices")
-    if started_by_torchrun() and (arguments.input == "-" or arguments.devices > 1):
-        raise ConfigError("under torchrun every rank reads the input: give --input FILE, and no --devices")
+    for name in ("input", "output"):
+        if not getattr(arguments, name):
+            raise ConfigError(f"--{name} is empty; name a file, or - (an unset variable of the shell?)")
+    is_pipe = arguments.input == "-" or is_device(Path(arguments.input))
+    if started_by_torchrun() and (is_pipe or arguments.devices > 1):
+        raise ConfigError("under torchrun every rank reads the whole input: give --input FILE, no pipe, no --devices")
     if arguments.resume and not _is_resumable(arguments):
         raise ConfigError("--resume needs --input FILE and --output FILE; a pipe cannot be read again")
     files = [Path(arguments.input)] if arguments.input != "-" else []
@@ -163,16 +173,16 @@ def _is_resumable(arguments: argparse.Namespace) -> bool:
 
 
 def _crew(stack: ExitStack, job: Job, devices: int) -> Crew:
-    """Who translates; checkpoints are read here, and errors in them told."""
+    """Who translates; nothing is read yet."""
     if started_by_torchrun():
         return stack.enter_context(ranks(job))
     if devices > 1:
         return stack.enter_context(processes(job, devices))
-    return Alone(job.load())
+    return Alone(job)
 
 
-def _about(arguments: argparse.Namespace, job: Job, crew: Crew) -> dict[str, Any]:
-    """Everything that decides what is written, for --resume to compare."""
+def _about(arguments: argparse.Namespace, job: Job) -> dict[str, Any]:
+    """Everything that decides what is written, for --resume to compare; what of the search is not given, is stored."""
     checkpoints = [file for path in job.checkpoints for file in decoding.checkpoint_files(path)[:1]]
     files = {"prefix-file": arguments.prefix_file, "glossary": arguments.glossary}
     named = ("format", "n_best", "prefix", "on_invalid_utf8", "mbr", "candidates", "precision")
@@ -184,21 +194,25 @@ def _about(arguments: argparse.Namespace, job: Job, crew: Crew) -> dict[str, Any
         **{name: getattr(arguments, name) for name in named},
         "alignment": job.alignment,
         "copy": ",".join(job.wishes.copy),
-        "search": crew.search.model_dump(mode="json"),
+        "search": job.overrides,
     }
 
 
 def _progress(arguments: argparse.Namespace, about: dict[str, Any] | None) -> resume.Progress:
     if not arguments.resume or about is None:
         return resume.Progress()
-    return resume.earlier_progress(partial_file(Path(arguments.output)), about, numbered=arguments.format == "nbest")
+    output = Path(arguments.output)
+    partial = partial_file(output)
+    if partial.exists():
+        return resume.earlier_progress(partial, about, numbered=arguments.format == "nbest")
+    return resume.finished(output, about, record=record_file(output))
 
 
-def _rows(crew: Crew, sources: Iterable["Source"], *, skip: int, at_once: bool) -> Iterator[Row]:
+def _rows(crew: Crew, sources: Sources, batch_sentences: int, *, skip: int) -> Iterator[Row]:
     """The row of every line after the first `skip`."""
     from nmt.inference.windows import windows
 
-    cut = windows(sources, crew.search.batch_sentences, at_once=at_once)
+    cut = windows(sources.lines, batch_sentences, comes=sources.comes)
     wanted = (window for window in cut if window.first + len(window.lines) - 1 > skip)
     for window, rows in crew.answers(wanted):
         yield from islice(rows, max(0, skip - window.first + 1), None)

@@ -37,6 +37,12 @@ def multiplies_int8() -> bool:
     return operators and torch.backends.quantized.engine in ("x86", "fbgemm")
 
 
+def adds_int8_fast() -> bool:
+    """Whether int8 products are added by instructions of their own (VNNI), without overflow."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)
+    return supported is not None and bool(supported())
+
+
 class PlainProduct(nn.Module):
     """`F.linear`, by no fewer rows than `_FEWEST_ROWS` on a CPU."""
 
@@ -97,8 +103,7 @@ class Int8Product(nn.Module):
             self.packed = torch.ops.quantized.linear_prepack(quantized, None)
         self.register_buffer("bias", None if bias is None else bias.detach().float())
         self.register_buffer("ends", F.pad(torch.tensor([[1.0, -1.0]]), (0, _SPARE - 2)))
-        supported = getattr(torch.cpu, "_is_vnni_supported", None)
-        self.reduce_range = supported is None or not supported()
+        self.reduce_range = not adds_int8_fast()
 
     def forward(self, inputs: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
         rows = inputs.flatten(0, -2)

@@ -9,8 +9,8 @@ import torch
 
 from nmt.checkpoint import Checkpoint, read_checkpoint
 from nmt.config.search import SearchConfig
-from nmt.errors import CheckpointError, ConfigError, TranslationError
-from nmt.inference.decoding import Request, decode_batch
+from nmt.errors import CheckpointError, ConfigError, DataError, TranslationError
+from nmt.inference.decoding import Request, check_request, decode_batch
 from nmt.inference.device import is_out_of_memory, named_device
 from nmt.inference.guidance import UNGUIDED, Guidance
 from nmt.inference.quantize import Precision, prepare_for_inference
@@ -101,13 +101,15 @@ class Translator:
 
         `n_best` candidates each, at most `search.beam_size`; `attention` keeps where each token looked. A sentence of
         more than `search.split_tokens` is split, its parts are translated, and rejoined. `guidance` says what else a
-        translation must be. `first` is the number of the
-        first sentence, which with `search.seed` decides what sampling draws. Raises TranslationError, naming the
-        sentence, where memory does not suffice.
+        translation must be. Sampling draws the same for the same text, whatever stands around it; `search.seed` changes
+        all draws. `first` is the number of the first sentence, for messages: DataError for a prefix that no translation
+        can have, TranslationError where memory does not suffice.
         """
         options = search or self.search
-        if n_best > options.beam_size and not options.sampling:
-            raise ConfigError(f"n_best ({n_best}) is more than beam_size ({options.beam_size}); raise beam_size")
+        count = guidance.count(n_best, beam_size=options.beam_size, sampling=options.sampling)
+        if count > options.beam_size and not options.sampling:
+            what = "n_best" if count == n_best else "candidates"
+            raise ConfigError(f"{what} ({count}) is more than beam_size ({options.beam_size}); raise beam_size")
         sources = [Source(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
         parts = self._parts(sources, options, guidance, first)
         done: list[Translation | None] = [None] * len(parts)
@@ -162,8 +164,11 @@ class Translator:
             for place, (text, ids) in enumerate((text, ids) for text, ids in pieces if ids):
                 terms = guidance.terms(text)
                 phrases = tuple(tuple(self.tokenizers.target.encode(term)) for term in terms)
-                number = _number(first + line, place)
-                request = Request(tuple(ids), () if place else prefix, phrases, number)
+                request = Request(tuple(ids), () if place else prefix, phrases)
+                try:
+                    check_request(request, options)
+                except DataError as error:
+                    raise DataError(f"line {first + line}: {error}") from None
                 parts.append(_Part(line, text, request, terms))
         return parts
 
@@ -213,11 +218,6 @@ def _missing_terms(hypothesis: Hypothesis, part: _Part) -> tuple[str, ...]:
     """The terms of a part that its translation lacks, judged by tokens: a text holds "Rad" where it says "Radio"."""
     names = dict(zip(part.request.phrases, part.terms, strict=True))
     return tuple(names[phrase] for phrase in missing_phrases(hypothesis.tokens, part.request.phrases))
-
-
-def _number(line: int, place: int) -> int:
-    """A number of its own for every part of every line, that of the line for its first."""
-    return line + (place << 40)
 
 
 def _check_companion(first: str | Path, one: Checkpoint, name: str | Path, other: Checkpoint) -> None:
