@@ -37,6 +37,14 @@ def test_every_line_is_in_one_bin_and_brier_is_everybody_s(lines: list[tuple[flo
     assert 0 <= found.error <= 1
 
 
+def test_shares_of_what_is_right_are_compared_too() -> None:
+    found = calibration([0.7, 0.75, 0.3], [0.9, 0.5, 0.4], of="shares")
+    # bins: {0.7, 0.75} mean 0.725 right 0.7; {0.3} right 0.4
+    assert found.error == pytest.approx((2 * 0.025 + 0.1) / 3)
+    assert found.brier == pytest.approx((0.2**2 + 0.25**2 + 0.1**2) / 3)
+    assert found.brier_of_share == pytest.approx((0.3**2 + 0.1**2 + 0.2**2) / 3)
+
+
 def test_what_is_no_confidence() -> None:
     with pytest.raises(DataError, match="confidence 2 of lines is 1.5"):
         calibration([0.5, 1.5], [RIGHT, RIGHT])

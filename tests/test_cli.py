@@ -285,6 +285,7 @@ def test_training_gets_what_was_asked_for(trained: list[tuple[Any, ...]], tmp_pa
 
 def test_a_recogniser_is_trained_by_the_same_command(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "1.gt.txt").write_text("5\n", encoding="utf-8")
     data = ["--data.train", str(tmp_path / "train"), "--data.validation", "digits:validation"]
     assert train_command.main(["--config", "digits_small", *data, "--seed", "5"]) == 0
     assert (trained[0][0].task, trained[0][0].seed, len(trained[0][0].data.train)) == ("recognition", 5, 1)

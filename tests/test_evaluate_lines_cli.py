@@ -108,18 +108,66 @@ def test_weights_are_tuned_on_the_lines(folder: Path, capsys: pytest.CaptureFixt
 
 def test_confidences_of_lines_and_characters_are_compared_with_what_is_right(folder: Path) -> None:
     found = scores(folder, "--output", str(folder / "read.tsv"), lines="good.tsv")
-    lines, characters = found["calibration"]
+    lines, shares, characters = found["calibration"]
     rows = [row.split("\t") for row in (folder / "read.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     assert (lines["of"], lines["number"]) == ("lines", 4)
+    assert (shares["of"], shares["number"]) == ("shares of lines", 4)
+    true = [1 - min(1.0, int(row[2]) / max(len(row[5]), len(row[6]))) for row in rows]
+    assert sum(one["number"] * one["right"] for one in shares["bins"]) == pytest.approx(sum(true))
+    assert sum(one["number"] * one["confidence"] for one in shares["bins"]) == pytest.approx(
+        sum(float(row[4]) for row in rows), abs=1e-3
+    )
+    assert found["proofreading"][-1] == {"share": 1.0, "lines": 4, "found": 1.0, "best": 1.0}
     assert (characters["of"], characters["number"]) == ("characters", sum(len(row[6]) for row in rows))
     right = sum(one["number"] * one["right"] for one in characters["bins"])
     wrong = found["cer"]["substitutions"] + found["cer"]["insertions"]  # what was left out was never read
     assert characters["number"] - wrong == pytest.approx(right) and right > 0
 
 
+def test_confidences_are_fitted_and_shipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was fitted to these lines comes true on them, by the new checkpoint as by the run that wrote it."""
+    write_arpa(estimate(TEXTS, 2), folder / "model.arpa")
+    options = ("--beam-size", "4", "--language-model", str(folder / "model.arpa"), "--language-weight", "0.3")
+    plain = scores(folder, *options, lines="good.tsv")
+    path = folder / "fitted.ckpt"
+    fitted = scores(folder, *options, "--calibrate", str(path), lines="good.tsv")
+    assert fitted["about"]["confidences"] == "fitted on these lines" and fitted["cer"] == plain["cer"]
+    assert plain["about"]["confidences"] == "plain likelihoods"
+    assert fitted["calibration"][1]["brier"] < plain["calibration"][1]["brier"] / 2
+    again = folder / "again.json"
+    assert main(["--checkpoint", str(path), "--lines", str(folder / "good.tsv"), "--json", str(again)]) == 0
+    shipped = json.loads(again.read_text(encoding="utf-8"))
+    assert shipped["calibration"] == fitted["calibration"] and shipped["about"]["confidences"] == "fitted"
+    capsys.readouterr()
+    other = ["--checkpoint", str(path), "--lines", str(folder / "good.tsv"), "--language-weight", "1"]
+    assert main([*other, "--json", str(again)]) == 0  # texts that are chosen otherwise are not so sure
+    assert json.loads(again.read_text(encoding="utf-8"))["about"]["confidences"] == "plain likelihoods"
+
+
+def test_columns_are_named_as_in_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table whose columns have names of their own could be trained on, and not scored."""
+    rows = [row.split("\t") for row in (folder / "good.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    odd = "".join(f"{file},{writer},{text}\n" for file, writer, text in [("scan", "by", "said"), *rows])
+    (folder / "odd.csv").write_text(odd, encoding="utf-8")
+    assert run(folder, lines="odd.csv") == 1 and "no column with the image file" in capsys.readouterr().err
+    options = ("--image-column", "scan", "--text-column", "said", "--writer-column", "by")
+    found, same = scores(folder, *options, lines="odd.csv"), scores(folder, lines="good.tsv")
+    assert (found["cer"], found["wer"]) == (same["cer"], same["wer"])
+    assert run(folder, "--image-column", "gone", lines="odd.csv") == 1
+    assert "no column 'gone' (image_column)" in capsys.readouterr().err
+
+
+def test_strokes_for_a_reader_of_images_are_said_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "pen.jsonl").write_text('{"strokes": [[[0, 0], [5, 8]]], "text": "a"}\n' * 9, encoding="utf-8")
+    assert run(folder, lines="pen.jsonl") == 1
+    assert capsys.readouterr().err == f"error: {folder / 'pen.jsonl'}: pen strokes, but this recogniser reads images\n"
+
+
 @pytest.mark.parametrize(
     ("options", "message", "code"),
     [
+        (["--calibrate", "FOLDER/model.ckpt"], "would overwrite the input", 1),
+        (["--calibrate", "FOLDER/x.ckpt", "--json", "FOLDER/x.ckpt"], "--json and --calibrate name the same file", 2),
         (["--lines", "nowhere"], "nowhere: no such file", 1),
         (["--checkpoint", "nowhere"], "nowhere: no such run folder or checkpoint file", 1),
         (["--beam-size", "0"], "--beam-size 0: ", 2),

@@ -196,6 +196,7 @@ def test_a_table_and_a_page_tell_of_every_line(corpus: LineCorpus) -> None:
     assert [row[4] for row in rows[1:]] == ["100.00", *["0.00"] * 7] and rows[1][3] == ""
     page = samples_page(samples, step=1200)
     assert page.count("<svg") == 8 and "after step 1,200" in page
+    assert page.count("in grey how probable a blank is") == 1 and page.index("in grey") < page.index("<article")
     assert all(Path(corpus.name(i)).name in page for i in chosen)
     assert "<b" not in page.replace("<body", "").replace("<br", "")  # the transcript "<b" is a text
     assert samples[1].picture().caption.startswith(samples[1].truth)

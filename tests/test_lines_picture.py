@@ -119,6 +119,14 @@ class TestReading:
         with pytest.raises(DataError, match=r"pages\.tif: holds 3 images"):
             read_image(path)
 
+    def test_nor_are_moving_pictures(self, tmp_path: Path) -> None:
+        """Of an animated GIF the first picture was read, and nobody was told of the others."""
+        frames = [Image.new("L", (40, 20), 255 - 50 * number) for number in range(3)]
+        for name in ("moving.gif", "moving.png", "moving.webp"):
+            frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+            with pytest.raises(DataError, match="holds 3 images"):
+                read_image(str(tmp_path / name))
+
     def test_a_folder_is_no_image(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="is not a file"):
             read_image(str(tmp_path))

@@ -19,6 +19,7 @@ from nmt.inference.recognition import Box, Character
 from nmt.metrics.calibration import calibration
 from nmt.metrics.confusions import confusions
 from nmt.metrics.error_rate import character_errors, error_rates
+from nmt.metrics.proofreading import proofreading
 
 HOSTILE = "</p><script>alert('x')</script><img src=x onerror=\"y\"> & \x00\u202e\ud800 e\u0301"
 VOID = {"meta", "img", "br"}
@@ -76,6 +77,7 @@ def findings(lines: list[ReadLine]) -> Findings:
         error_rates(references, hypotheses, [line.writer for line in lines], resamples=50),
         confusions(references, hypotheses),
         [calibration(sure, [not character_errors(*line.pair).errors for line in read])] if read else [],
+        proofreading([line.confidence for line in lines], [character_errors(*line.pair).errors for line in lines]),
     )
 
 
@@ -85,7 +87,7 @@ def lines() -> list[ReadLine]:
     marks = (Character("n", Box(10, 5, 30, 29), 0.9), Character(" ", Box(30, 5, 70, 29), 0.2))
     pen = Points((np.array([[0, 0, 0], [9, 9, 1]], np.float32), np.array([[4, 4, 2]], np.float32)))
     return [
-        ReadLine("one.png", "ann", "nest", "nast", 0.8, marks, Recorded(grey)),
+        ReadLine("one.png", "ann", "nest", "nast", 0.8, marks, Recorded(grey), line_confidence=0.3),
         ReadLine("two.png", "ann", "arena", "ae", 0.4, (), Recorded(colour)),
         ReadLine("three.png", "bob", "tea", "tea", 0.9, (), Recorded(grey)),
         ReadLine(
@@ -146,6 +148,15 @@ def test_without_writers_bad_lines_or_confidences_their_sections_are_left_out() 
     assert not any(name in text for name in ("Writers", "Calibration", "Bad lines"))
 
 
+def test_a_page_shows_what_a_proof_reader_gains() -> None:
+    text = page(findings(lines()), title="t", worst=0)
+    assert "Proof-reading the 2 least sure lines (20 %) finds" in text
+    (best, found) = (way for tag, way in Page(text).tags if tag == "polyline")
+    assert (best["class"], found["class"]) == ("best", "found")
+    assert found["points"].split()[0] == "0,260" and found["points"].split()[-1] == "260.0,0.0"
+    assert "Proof-reading" not in page(findings(lines()[2:3]), title="t", worst=0)  # nothing is wrong there
+
+
 def test_marks_stand_where_the_characters_were_read() -> None:
     """Boxes are in the source image, the drawing begins at the line's left edge."""
     pixels = Pixels(np.full((2 * TALLEST, 400), 255, np.uint8), left=100, top=50)
@@ -171,8 +182,8 @@ def test_what_is_told_and_written() -> None:
     assert told_bad(found)[-1] == "1 of 6 lines are bad, 1 of them not read"
     assert told_bad(findings(lines()[:3])) == []
     rows = as_table(found).splitlines()
-    assert len(rows) == 7 and {row.count("\t") for row in rows} == {7}
-    assert rows[1] == "one.png\tann\t1\t4\t0.8000\tnest\tnast\t"
+    assert len(rows) == 7 and {row.count("\t") for row in rows} == {8}
+    assert rows[1] == "one.png\tann\t1\t4\t0.8000\tnest\tnast\t\t0.3000"
     numbers = as_dict(found)
     assert numbers["about"] == {"checkpoint": HOSTILE} and numbers["lines"] == 6
     assert numbers["bad"] == [{"line": "gone.png", "reason": f"gone.png: {HOSTILE}", "read": False}]

@@ -8,7 +8,7 @@ import pytest
 from test_recognition_task import TEXTS, small_config, write_lines
 
 from nmt.checkpoint import read_recognition
-from nmt.config.recognition import CTCSearchConfig
+from nmt.config.recognition import ConfidenceConfig, CTCSearchConfig
 from nmt.data.lines.prepare import LineCorpora
 from nmt.errors import DataError
 from nmt.inference.recognizer import Recognizer
@@ -54,7 +54,8 @@ def test_a_search_that_changes_after_the_training_is_tuned_and_becomes_the_best_
 ) -> None:
     assert trained(folder, run).keys() == {"best path"}
     first = read_recognition(run)
-    assert first.language_model is None and TUNED not in first.about
+    assert first.language_model is None and first.about[TUNED] == len(TEXTS[::2])
+    assert first.config.search.confidence != ConfidenceConfig()
 
     scores = trained(folder, run, search=BEAM, train={"tuning_lines": 3})
     assert scores.keys() == {"best path", "beam 4 + language model"}
@@ -71,10 +72,11 @@ def test_a_search_that_changes_after_the_training_is_tuned_and_becomes_the_best_
     trained(folder, run, search={**BEAM, "language_weight": 0.7}, train={"tuning_lines": 0})
     best = read_recognition(run)
     assert best.config.search.language_weight == 0.7 and TUNED not in best.about
+    assert best.config.search.confidence == ConfidenceConfig()
 
 
 def test_tests_are_scored_with_what_ships_and_bad_lines_count_as_not_read(folder: Path, run: Path) -> None:
-    scores = trained(folder, run)
+    scores = trained(folder, run, train={"tuning_lines": 0})
     corpora: LineCorpora = read_corpora(small_config(folder, data={"test": str(folder / "test")}))
     corpus = corpora.tests["test"]
     assert [line.text for line in corpus.bad] == ["zebra"]

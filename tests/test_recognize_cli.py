@@ -19,6 +19,7 @@ from nmt.cli import line_files, recognize
 from nmt.cli.guard import INTERRUPTED
 from nmt.cli.line_files import line_count, listed_lines
 from nmt.cli.recognize import main
+from nmt.data.lines.pages import read_page
 from nmt.inference.recognizer import Recognizer
 from nmt.text.arpa import write_arpa
 from nmt.text.ngram import estimate
@@ -101,10 +102,12 @@ def test_jsonl_tells_everything(capsys: pytest.CaptureFixture[str], checkpoint: 
     out, _ = run(capsys, *options, "--beam-size", 5, "--nbest", 3, code=1)
     row, broken = map(json.loads, out)
     assert broken == {"file": paths[1], "error": f"{paths[1]}: no such file"}
-    assert list(row) == ["file", "text", "confidence", "log_likelihood", "characters", "nbest"]
+    assert list(row) == ["file", "text", "confidence", "line_confidence", "log_likelihood", "characters", "nbest"]
     (found,) = Recognizer.from_checkpoint(checkpoint, search={"beam_size": 5, "nbest": 3}).recognize(paths[:1])
     assert (row["file"], row["text"]) == (paths[0], found.text)
     assert row["confidence"] == pytest.approx(found.confidence, rel=1e-3)
+    assert row["line_confidence"] == pytest.approx(found.line_confidence, rel=1e-3)
+    assert row["line_confidence"] < row["confidence"] < 1
     assert row["log_likelihood"] == pytest.approx(found.log_likelihood, abs=1e-3)
     assert [one["text"] for one in row["nbest"]] == [one.text for one in found.nbest]
     for character, expected in zip(row["characters"], found.characters, strict=True):
@@ -112,7 +115,7 @@ def test_jsonl_tells_everything(capsys: pytest.CaptureFixture[str], checkpoint: 
         assert character["box"] == pytest.approx(expected.box, abs=0.006)
         assert character["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
     out, _ = run(capsys, *options, "--no-boxes", code=1)
-    assert list(json.loads(out[0])) == ["file", "text", "confidence", "log_likelihood"]
+    assert list(json.loads(out[0])) == ["file", "text", "confidence", "line_confidence", "log_likelihood"]
 
 
 def test_a_table_has_names_and_confidences(
@@ -156,6 +159,73 @@ def test_interrupted_the_lines_so_far_are_whole_and_the_old_file_stays(
     _, err = run(capsys, "--checkpoint", checkpoint, *paths, "--output", output, code=INTERRUPTED)
     assert output.read_text() == "old\n" and "interrupted" in err
     assert len((tmp_path / "texts.txt.partial").read_text().splitlines()) == 1
+
+
+def test_alto_has_every_line_where_it_stands(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    """Pages as deep as they were in the folder; what `recognize` reads there is what our own reader finds in them."""
+    output = tmp_path / "read"
+    expected, _ = run(capsys, "--checkpoint", checkpoint, lines, lines / "a.png", "--format", "jsonl", code=1)
+    out, err = run(
+        capsys, "--checkpoint", checkpoint, lines, lines / "a.png", "--format", "alto", "--output", output, code=1
+    )
+    assert out == [] and "d.jpg" in err and "1 of 6 lines could not be read" in err
+    files = sorted(str(path.relative_to(output)) for path in output.rglob("*.*"))
+    assert files == ["a-2.xml", "a.xml", "b/c.xml", "b/page.xml"]
+    told = [row for line in expected if "text" in (row := json.loads(line))]
+    found = [line for name in ("a.xml", "b/c.xml", "b/page.xml", "a-2.xml") for line in read_page(str(output / name))]
+    assert [line.text for line in found] == [row["text"] for row in told]
+    assert [line.name.split("#")[1] for line in found] == ["line_1", "line_1", "first", "second", "line_1"]
+    for line, source in zip(found[2:4], read_page(str(lines / "b" / "page.xml")), strict=True):
+        assert line.recording.polygon == source.recording.polygon
+        assert os.path.samefile(line.recording.path, source.recording.path)
+    (box,) = re.findall(r'<TextLine ID="first" ([^>]*)>', (output / "b" / "page.xml").read_text())
+    assert box == 'HPOS="50" VPOS="60" WIDTH="119.9" HEIGHT="23.9"'
+
+
+def test_a_line_of_a_page_that_cannot_be_read_stays_on_it(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "page.png").write_bytes((lines / "b" / "page.png").read_bytes())
+    beyond = PAGE.replace('points="10,100 99.9,100 99.9,123.9 10,123.9"', 'points="900,1 950,1 950,9"')
+    (tmp_path / "page.xml").write_text(beyond)
+    output = tmp_path / "read"
+    options = ("--format", "alto", "--output", output)
+    _, err = run(capsys, "--checkpoint", checkpoint, tmp_path / "page.xml", *options, code=1)
+    assert "lies outside the image" in err
+    first, second = read_page(str(output / "page.xml"))
+    assert first.text and second.text == "" and second.recording.polygon[0] == (900.0, 1.0)
+
+
+def test_lines_of_one_name_are_one_page_and_one_without_a_place_is_on_it(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "page.png").write_bytes((lines / "b" / "page.png").read_bytes())
+    odd = PAGE.replace('id="second"', 'id="first"').replace('"10,100 99.9,100 99.9,123.9 10,123.9"', '"10"')
+    (tmp_path / "page.xml").write_text(odd)
+    given = (tmp_path / "page.xml", tmp_path / "page.xml")
+    run(capsys, "--checkpoint", checkpoint, *given, "--format", "alto", "--output", tmp_path / "read", code=1)
+    assert sorted(path.name for path in (tmp_path / "read").iterdir()) == ["page-2.xml", "page.xml"]
+    for name in ("page.xml", "page-2.xml"):
+        first, second = read_page(str(tmp_path / "read" / name))
+        assert first.text and first.name.endswith("#first")
+        assert second.text == "" and second.name.endswith("#line_2")
+
+
+def test_alto_overwrites_nothing(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("old")
+    for output, code, said in (
+        ("-", 2, "needs --output FOLDER"),
+        (lines, 1, "is not empty"),
+        (tmp_path / "file", 1, "is a file"),
+        (tmp_path / "no" / "folder", 1, "does not exist; create it first"),
+    ):
+        options = ("--format", "alto", "--output", output)
+        _, err = run(capsys, "--checkpoint", checkpoint, lines / "a.png", *options, code=code)
+        assert said in err and err.count("\n") == 1
 
 
 # --- what goes in
@@ -206,9 +276,26 @@ def test_strokes_need_no_transcript(capsys: pytest.CaptureFixture[str], tmp_path
     assert found[0]["characters"] and found[2]["text"]
     assert "has no strokes" in found[1]["error"] and "is not JSON" in found[3]["error"]
     assert "2 of 4 lines could not be read" in err
-    write_scribble(tmp_path / "a.png", 40)
-    _, err = run(capsys, "--checkpoint", path, tmp_path / "a.png", code=1)
-    assert "a.png: an image, but this recogniser reads pen strokes" in err
+
+
+def test_what_the_recogniser_cannot_read_is_said_once(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    """Every stroke of a file given to a reader of images was an error of its own."""
+    (tmp_path / "pen.JSONL").write_text('{"strokes": [[[0, 0], [5, 8]]]}\n' * 9)
+    _, err = run(capsys, "--checkpoint", checkpoint, lines / "a.png", tmp_path / "pen.JSONL", code=1)
+    assert err == (
+        f"error: {tmp_path / 'pen.JSONL'}: pen strokes, but {checkpoint} reads images; give images of lines, ALTO or"
+        " PAGE .xml, or a recogniser of strokes\n"
+    )
+    path = write_tiny_recognizer(tmp_path / "pen.ckpt", kind="strokes")
+    for given in (lines / "a.png", lines / "b" / "page.xml", lines):
+        _, err = run(capsys, "--checkpoint", path, given, code=1)
+        assert err.startswith(f"error: {given}: an image or a page, but {path} reads pen strokes; give .jsonl files")
+        assert err.count("\n") == 1
+    options = ("--format", "alto", "--output", tmp_path / "read")
+    _, err = run(capsys, "--checkpoint", path, tmp_path / "pen.JSONL", *options, code=2)
+    assert "--format alto: pen strokes stand on no page" in err and not (tmp_path / "read").exists()
 
 
 def test_pages_that_are_none_are_named(tmp_path: Path) -> None:

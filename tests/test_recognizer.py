@@ -20,6 +20,8 @@ from nmt.config.recognition import CTCSearchConfig
 from nmt.data.lines.line import Line, Pixels, Points
 from nmt.data.lines.picture import MAX_COLUMNS, Cutout, ImageFile
 from nmt.errors import CheckpointError, ConfigError, DataError, RecognitionError
+from nmt.inference.ctc_tuning import language_log_probability
+from nmt.inference.line_confidence import COMPARED
 from nmt.inference.line_input import PenPlace
 from nmt.inference.line_search import LineSearch, read_lexicon
 from nmt.inference.recognition import NOTHING, Recognition, edges
@@ -363,29 +365,47 @@ def search(**options: Any) -> LineSearch:
     return LineSearch(CTCSearchConfig(**options), Alphabet(SYMBOLS), None)
 
 
-def test_the_confidence_is_the_probability_of_the_text_over_all_its_paths() -> None:
+def test_a_plain_line_confidence_is_the_probability_of_the_text_over_all_its_paths() -> None:
     (reading,) = search().readings(UNSURE)
     assert reading.text == "tes"
-    assert reading.confidence == pytest.approx(0.9 * 0.55 * 0.9, rel=1e-5)
-    assert reading.score == reading.log_likelihood == pytest.approx(np.log(reading.confidence))
+    assert reading.line_confidence == pytest.approx(0.9 * 0.55 * 0.9, rel=1e-5)
+    assert reading.confidence == pytest.approx((0.9 * 0.55 * 0.9) ** (1 / 3), rel=1e-5)  # a character's, on average
+    assert reading.score == reading.log_likelihood == pytest.approx(np.log(reading.line_confidence))
     two_paths = frames(
         {"a": 0.4, "": 0.6}, {"a": 0.6, "": 0.4}
     )  # "a": 0.24 + 0.16 + 0.36, though "" and "aa" are paths
     (reading,) = search(beam_size=4).readings(two_paths)
-    assert (reading.text, reading.confidence) == ("a", pytest.approx(0.76, rel=1e-5))
+    assert (reading.text, reading.line_confidence) == ("a", pytest.approx(0.76, rel=1e-5))
 
 
-def test_a_language_model_chooses_and_leaves_the_confidence_alone() -> None:
+def test_a_language_model_chooses_and_leaves_a_plain_confidence_alone() -> None:
     model = arpa_bytes(estimate(["tas", "tas ras", "as tas"] * 5, 3))
     options = CTCSearchConfig(beam_size=8, nbest=8, language_weight=1.0)
     best, *others = LineSearch(options, Alphabet(SYMBOLS), model).readings(UNSURE)
-    assert best.text == "tas" and best.confidence == pytest.approx(0.9 * 0.45 * 0.9, rel=1e-5)
+    assert best.text == "tas" and best.line_confidence == pytest.approx(0.9 * 0.45 * 0.9, rel=1e-5)
     assert [one.score for one in others] == sorted((one.score for one in others), reverse=True)
     (tes,) = (one for one in others if one.text == "tes")
     assert tes.confidence > best.confidence and tes.score < best.score
     weights = {"language_weight": 0.0, "insertion_bonus": 5.0}
     longer = LineSearch(options.model_copy(update=weights), Alphabet(SYMBOLS), model).readings(UNSURE)[0]
     assert longer.text == "tes" and longer.score == pytest.approx(longer.log_likelihood + 15.0)
+
+
+def test_the_evidence_of_a_text_is_what_the_search_weighed() -> None:
+    """log p of the language model, the end included, and the text's share among the first of the beam."""
+    model = arpa_bytes(estimate(["tas", "tas ras", "as tas"] * 5, 3))
+    options = CTCSearchConfig(beam_size=16, nbest=16, language_weight=0.7, insertion_bonus=0.4)
+    chooser = LineSearch(options, Alphabet(SYMBOLS), model)
+    found = chooser.candidates(UNSURE)
+    assert chooser.scorer is not None and len(found) > COMPARED
+    whole = sum(np.exp(one.score) for one in found[:COMPARED])
+    for one in found:
+        ids = Alphabet(SYMBOLS).encode(one.text)
+        assert one.evidence.language == pytest.approx(language_log_probability(chooser.scorer, ids))
+        assert np.exp(one.evidence.rivals) == pytest.approx(np.exp(one.score) / whole)
+        assert one.evidence.length == len(one.text)
+    (alone,) = search(beam_size=16).candidates(frames({"a": 1.0}))[:1]
+    assert alone.evidence == (pytest.approx(0.0, abs=1e-6), 1, 0.0, pytest.approx(0.0, abs=1e-6))
 
 
 def test_a_language_model_comes_from_the_checkpoint_or_from_a_file_that_is_named(tmp_path: Path) -> None:

@@ -15,11 +15,19 @@ ROWS: Final = (".xml", ".jsonl")  # pages and strokes: files of several lines
 
 
 class Listed(NamedTuple):
-    """One line to recognise: its recording, or why there is none."""
+    """One line to recognise: its recording, or why there is none; the file it stands in, and as which, from 0."""
 
     name: str
     line: "Line | None"
     error: str = ""
+    file: str = ""
+    number: int = 0
+    folder: str = ""  # that was given, of whose files this is one
+
+    @property
+    def id(self) -> str:
+        """Of the line in its file; "" where the file is the line."""
+        return self.name.removeprefix(self.file).removeprefix("#")
 
 
 def listed_lines(paths: Iterable[str]) -> Iterator[Listed]:
@@ -32,7 +40,7 @@ def listed_lines(paths: Iterable[str]) -> Iterator[Listed]:
         if path == "-":
             yield from listed_lines(_typed_paths())
         elif os.path.isdir(path):
-            yield from _of_folder(Path(path))
+            yield from (one._replace(folder=path) for one in _of_folder(Path(path)))
         else:
             yield from _of_file(path)
 
@@ -51,6 +59,13 @@ def check_keeps_lines(output: Path, *, sources: Iterable[Path] = ()) -> None:
     inside = any(source.is_dir() and place.is_relative_to(source.resolve()) for source in sources)
     if output.name.lower().endswith((*SUFFIXES, ".xml", *((*TABLES, ".gt.txt") if inside else ()))):
         raise DataError(f"{output}: would overwrite lines or their transcripts; name another output file")
+
+
+def is_image_or_page(path: str) -> bool:
+    """Whether a path's name says that it holds no pen strokes; a folder, of which only images are read, does too."""
+    from nmt.data.lines.picture import SUFFIXES
+
+    return os.path.isdir(path) or path.lower().endswith((*SUFFIXES, ".xml"))
 
 
 def line_count(paths: Sequence[str]) -> int | None:
@@ -75,17 +90,17 @@ def _of_file(path: str) -> Iterator[Listed]:
     readers = {".xml": read_page, ".jsonl": read_unlabelled}
     read = readers.get(Path(path).suffix.lower())
     if read is None:
-        yield Listed(path, Line(path, None, "", ImageFile(path)))
+        yield Listed(path, Line(path, None, "", ImageFile(path)), file=path)
         return
-    empty = True
+    count = 0
     try:
         for line in read(path):
-            empty = False
-            yield Listed(line.name, line)
+            yield Listed(line.name, line, file=path, number=count)
+            count += 1
     except DataError as error:
         yield Listed(path, None, str(error))
     else:
-        if empty:
+        if not count:
             yield Listed(path, None, f"{path}: holds no line")
 
 

@@ -25,7 +25,8 @@ def table_row(name: str, found: "Recognition | str") -> str:
 
 
 def json_row(name: str, found: "Recognition | str", *, nbest: bool = False, boxes: bool = True) -> str:
-    """Everything: {"file", "text", "confidence", "log_likelihood"}, characters with boxes, n-best; or {"error"}."""
+    """Everything: {"file", "text", "confidence", "line_confidence", "log_likelihood"}, characters with boxes, n-best;
+    or {"error"}."""
     if isinstance(found, str):
         return _json({"file": name, "error": found})
     row = {"file": name, "text": found.text, **_certainty(found)}
@@ -44,7 +45,11 @@ def json_row(name: str, found: "Recognition | str", *, nbest: bool = False, boxe
 
 
 def _certainty(one: "Reading | Recognition") -> dict[str, float]:
-    return {"confidence": float(f"{one.confidence:.4g}"), "log_likelihood": round(one.log_likelihood, 4)}
+    shares = {"confidence": one.confidence, "line_confidence": one.line_confidence}
+    return {
+        **{name: float(f"{value:.4g}") for name, value in shares.items()},
+        "log_likelihood": round(one.log_likelihood, 4),
+    }
 
 
 def _json(row: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from nmt.inference.recognition import Character
 from nmt.metrics.calibration import Calibration
 from nmt.metrics.confusions import Confusion
 from nmt.metrics.error_rate import Rates, character_errors
+from nmt.metrics.proofreading import Effort
+from nmt.metrics.proofreading import told as told_effort
 
 SHOWN: Final = 10  # bad lines named where people read; the table, the JSON and the report name all
 
@@ -24,6 +26,7 @@ class ReadLine(NamedTuple):
     characters: tuple[Character, ...] = ()
     recording: Recording | None = None
     problem: str | None = None
+    line_confidence: float | None = None
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -39,11 +42,13 @@ class Findings(NamedTuple):
     rates: Rates
     confusions: Sequence[Confusion]
     calibration: Sequence[Calibration]  # of lines and of characters, as far as anything was read
+    proofreading: Sequence[Effort] = ()  # nothing where every line is right
 
 
 def told(found: Findings) -> str:
-    """Rates and calibration, for people."""
-    return "\n".join([found.rates.as_text(), *(one.as_text() for one in found.calibration)])
+    """Rates, calibration and what confidences are good for, for people."""
+    effort = [told_effort(found.proofreading)] if found.proofreading else []
+    return "\n".join([found.rates.as_text(), *(one.as_text() for one in found.calibration), *effort])
 
 
 def told_bad(found: Findings) -> list[str]:
@@ -58,12 +63,12 @@ def told_bad(found: Findings) -> list[str]:
 
 def as_table(found: Findings) -> str:
     """A row a line; a tab or line break inside a cell becomes a space."""
-    rows = [("line", "writer", "errors", "characters", "confidence", "truth", "read", "problem")]
+    rows = [("line", "writer", "errors", "characters", "confidence", "truth", "read", "problem", "line_confidence")]
     for line in found.lines:
         counts = character_errors(*line.pair, found.rates.measure)
-        sure = "" if line.confidence is None else f"{line.confidence:.4f}"
-        numbers = (str(counts.errors), str(counts.reference), sure)
-        rows.append((line.name, line.writer, *numbers, *line.pair, line.problem or ""))
+        share, whole = ("" if one is None else f"{one:.4f}" for one in (line.confidence, line.line_confidence))
+        numbers = (str(counts.errors), str(counts.reference), share)
+        rows.append((line.name, line.writer, *numbers, *line.pair, line.problem or "", whole))
     return "".join("\t".join(" ".join(one_line(cell).split("\t")) for cell in row) + "\n" for row in rows)
 
 
@@ -82,6 +87,7 @@ def as_dict(found: Findings) -> dict[str, Any]:
         "about": dict(found.about),
         **found.rates.as_dict(),
         "calibration": [one.as_dict() for one in found.calibration],
+        "proofreading": [one._asdict() for one in found.proofreading],
         "bad": bad,
         "confusions": confused,
     }

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,8 @@ from nmt.cli import decoding
 from nmt.cli.arguments import Parser, whole_number
 from nmt.cli.ctc_options import add_ctc_options, ctc_overrides, load_recognizer
 from nmt.cli.guard import guarded
-from nmt.cli.line_files import Listed, check_keeps_lines, line_count, listed_lines
+from nmt.cli.line_files import Listed, check_keeps_lines, is_image_or_page, line_count, listed_lines
+from nmt.cli.line_pages import Put, check_page_folder, page_folder
 from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
 from nmt.cli.output import check_stream_output, destination
 from nmt.errors import ConfigError, DataError
@@ -27,13 +29,14 @@ EXAMPLES: Final = """examples:
   python scripts/recognize.py --checkpoint runs/lines scans/ --format tsv --output texts.tsv
   python scripts/recognize.py --checkpoint runs/lines page.xml --format jsonl --beam-size 20 --language-weight 0.6
   find scans -name "*.png" | python scripts/recognize.py --checkpoint runs/lines -
+  python scripts/recognize.py --checkpoint runs/lines pages/ --format alto --output read
   python scripts/recognize.py --checkpoint runs/pen strokes.jsonl
 
 A line image is a line. A page is given by its ALTO or PAGE XML, and read line by line; a folder by all the images and
 pages in it. What cannot be read is named on the standard error output and gives an empty line, {"file", "error"} in
 jsonl; the rest is done, and the exit status is 1.
 """
-FORMATS: Final = ("text", "tsv", "jsonl")
+FORMATS: Final = ("text", "tsv", "jsonl", "alto")
 Answer = tuple[Listed, "Recognition | str"]
 WINDOW: Final = 64  # lines listed, read and recognised before the next are
 
@@ -50,12 +53,15 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--checkpoint", type=Path, required=True, metavar="PATH", help="a run's folder or a checkpoint file"
     )
-    options.add_argument("--output", default="-", metavar="FILE", help="texts (default: -, standard output)")
+    options.add_argument(
+        "--output", default="-", metavar="FILE", help="texts (default: -, standard output); of alto a new folder"
+    )
     options.add_argument(
         "--format",
         choices=FORMATS,
         default="text",
-        help="tsv: file, text, confidence; jsonl: everything (default: text, a line each)",
+        help="tsv: file, text, confidence; jsonl: everything; alto: an ALTO file a page or image (default: text, a line"
+        " each)",
     )
     options.add_argument(
         "--boxes",
@@ -80,15 +86,13 @@ def run(argv: list[str]) -> int:
     overrides = ctc_overrides(arguments)
     _check(arguments)
     recognizer = load_recognizer(arguments, overrides, batch_columns=arguments.batch_columns)
-    row = _row(arguments)
+    _check_kind(arguments, recognizer)
     items = listed_lines(arguments.lines)
-    wants_boxes = arguments.format == "jsonl" and arguments.boxes
+    wants_boxes = arguments.format == "alto" or (arguments.format == "jsonl" and arguments.boxes)
     done = failed = 0
-    with destination(arguments.output) as write:
-        if arguments.format == "tsv":
-            write(HEADER)
+    with page_folder(Path(arguments.output)) if arguments.format == "alto" else _rows(arguments) as put:
         for item, found in _with_bar(_answers(recognizer, items, boxes=wants_boxes), arguments):
-            write(row(item.name, found))
+            put(item, found)
             done += 1
             if isinstance(found, str):
                 failed += 1
@@ -104,18 +108,45 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--nbest {arguments.nbest} needs --format jsonl; other formats hold one text a line")
     decoding.require_checkpoint(arguments.checkpoint)
     files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
+    if arguments.format == "alto":
+        check_page_folder(arguments.output)
+        return
     files += [*decoding.checkpoint_files(arguments.checkpoint), *map(Path, arguments.lines)]
     check_stream_output(arguments.output, inputs=files)
     check_keeps_lines(Path(arguments.output))
 
 
-def _row(arguments: argparse.Namespace) -> Row:
-    rows: dict[str, Row] = {
+def _check_kind(arguments: argparse.Namespace, recognizer: "Recognizer") -> None:
+    """Whether what is given can be what the recogniser reads, as far as names tell, before the first line is read."""
+    kind = recognizer.config.model.frontend.kind
+    strokes = [path for path in arguments.lines if path.lower().endswith(".jsonl") and not Path(path).is_dir()]
+    if kind == "image" and strokes:
+        raise DataError(
+            f"{strokes[0]}: pen strokes, but {arguments.checkpoint} reads images; give images of lines, ALTO or PAGE"
+            " .xml, or a recogniser of strokes"
+        )
+    if kind == "strokes" and (images := [path for path in arguments.lines if is_image_or_page(path)]):
+        raise DataError(
+            f"{images[0]}: an image or a page, but {arguments.checkpoint} reads pen strokes; give .jsonl files, or a"
+            " recogniser of images"
+        )
+    if kind == "strokes" and arguments.format == "alto":
+        raise ConfigError("--format alto: pen strokes stand on no page; use --format jsonl")
+
+
+@contextmanager
+def _rows(arguments: argparse.Namespace) -> Iterator[Put]:
+    """A function that writes a line's row as soon as it has come."""
+    formats: dict[str, Row] = {
         "text": text_row,
         "tsv": table_row,
         "jsonl": partial(json_row, nbest=(arguments.nbest or 1) > 1, boxes=arguments.boxes),
     }
-    return rows[arguments.format]
+    row = formats[arguments.format]
+    with destination(arguments.output) as write:
+        if arguments.format == "tsv":
+            write(HEADER)
+        yield lambda item, found: write(row(item.name, found))
 
 
 def _answers(recognizer: "Recognizer", items: Iterable[Listed], *, boxes: bool) -> Iterator[Answer]:

@@ -112,9 +112,9 @@ def check_files(config: "RunConfig") -> None:
         embedded = "digits:train" if config.task == "recognition" else "demo:train"
         raise ConfigError(f"data.train: nothing to train on; give --data.train DIR/train (or {embedded})")
     if config.task == "recognition":
-        from nmt.data.lines.sources import check_lines_files
+        from nmt.cli.other_task import check_are_lines
 
-        check_lines_files(config.data)
+        check_are_lines(config.data)
         for name in ("language_model", "lexicon"):  # wanted at the end alone, which is too late to say so
             path = getattr(config.search, name)
             if path is not None and not os.path.isfile(path):
@@ -124,10 +124,12 @@ def check_files(config: "RunConfig") -> None:
 
 
 def _check_pair_files(config: "Config") -> None:
+    from nmt.cli.other_task import check_are_texts
     from nmt.data.pairs import Languages
     from nmt.data.sources import open_sources
 
     languages = Languages(config.data.source, config.data.target)
+    check_are_texts(config.data, languages)
     problems = []
     for name in ("train", "validation", "test"):
         try:

@@ -1,14 +1,11 @@
-"""A configured search over the frames of one line: best path, or prefix beam with a language model and a lexicon.
-
-The confidence of a text is p(text | line), the exact sum over all paths that say it: the model's own chance that every
-character is right. Language model and lexicon decide which text is chosen, and leave its confidence alone.
-"""
+"""A configured search over the frames of one line: best path, or prefix beam with a language model and a lexicon."""
 
 import logging
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,10 +13,11 @@ from torch import Tensor
 
 from nmt.config.recognition import CTCSearchConfig
 from nmt.errors import DataError
+from nmt.inference.line_confidence import COMPARED, Evidence, confidence
 from nmt.inference.recognition import Reading
 from nmt.search.ctc import best_path, log_likelihood
 from nmt.search.lexicon import Lexicon
-from nmt.search.prefix_beam import LanguageScorer, prefix_beam
+from nmt.search.prefix_beam import CTCHypothesis, LanguageScorer, prefix_beam
 from nmt.text.alphabet import Alphabet
 from nmt.text.arpa import parse_arpa, read_arpa
 from nmt.text.ngram import NGram
@@ -48,6 +46,14 @@ class CharacterScorer:
         return self.model.finish(state)
 
 
+class Candidate(NamedTuple):
+    """A text that a line may say, and what speaks for it."""
+
+    text: str
+    score: float
+    evidence: Evidence
+
+
 class LineSearch:
     """How texts are chosen, with what is read once for all lines."""
 
@@ -74,24 +80,43 @@ class LineSearch:
 
     def readings(self, log_probs: Float[Tensor, "F V"]) -> list[Reading]:
         """Texts of a line, best first, at least one; the frames are on the CPU."""
+        return [
+            Reading(text, evidence.log_likelihood, score, *confidence(evidence, self.config.confidence))
+            for text, score, evidence in self.candidates(log_probs)
+        ]
+
+    def candidates(self, log_probs: Float[Tensor, "F V"]) -> list[Candidate]:
+        """The same texts with what is known of them."""
         if self.config.beam_size == 1:
             ids = best_path(log_probs[None], torch.tensor([len(log_probs)]))[0]
             likelihood = log_likelihood(log_probs, ids)
-            return [self._reading(ids, likelihood, likelihood)]
+            return [Candidate(self.alphabet.decode(ids), likelihood, Evidence(likelihood, len(ids)))]
         found = prefix_beam(
             log_probs,
             beam_size=self.config.beam_size,
             top_symbols=self.config.top_symbols,
-            nbest=self.config.nbest,
+            nbest=max(self.config.nbest, COMPARED),
             scorer=self.scorer,
             language_weight=self.config.language_weight,
             insertion_bonus=self.config.insertion_bonus,
             lexicon=self.lexicon,
         )
-        return [self._reading(one.ids, one.log_likelihood, one.score) for one in found]
+        whole = _log_sum([one.score for one in found[:COMPARED]])
+        return [self._candidate(one, whole) for one in found[: self.config.nbest]]
 
-    def _reading(self, ids: Iterable[int], likelihood: float, score: float) -> Reading:
-        return Reading(self.alphabet.decode(ids), likelihood, score, min(1.0, math.exp(likelihood)))
+    def _candidate(self, found: CTCHypothesis, whole: float) -> Candidate:
+        """`whole` is the log of what the first texts of the beam score together."""
+        ids, likelihood, score = found
+        bonus, weight = self.config.insertion_bonus * len(ids), self.config.language_weight
+        asked = self.scorer is not None and weight > 0 and likelihood > -math.inf
+        language = min(0.0, (score - likelihood - bonus) / weight) if asked else 0.0
+        rivals = min(0.0, score - whole) if likelihood > -math.inf else 0.0
+        return Candidate(self.alphabet.decode(ids), score, Evidence(likelihood, len(ids), language, rivals))
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    """log Σ exp(value)."""
+    return float(torch.tensor(values, dtype=torch.float64).logsumexp(0))
 
 
 def _language_model(config: CTCSearchConfig, own: bytes | None) -> NGram | None:

@@ -1,10 +1,11 @@
-"""A recogniser's α and β, chosen on lines with transcripts so that the fewest characters are wrong."""
+"""A recogniser's α and β, chosen on lines with transcripts so that the fewest characters are wrong; its confidences."""
 
 from collections.abc import Iterable, Sequence
 
 from nmt.config.recognition import CTCSearchConfig
 from nmt.errors import ConfigError, DataError
 from nmt.inference.ctc_tuning import Tuning, Weights, tune_language
+from nmt.inference.line_confidence import PLAIN, Evidence, Outcome, fit_confidence
 from nmt.inference.line_input import LineInput, LineLike
 from nmt.inference.line_search import LineSearch
 from nmt.inference.recognizer import Recognizer
@@ -18,7 +19,7 @@ def tune_search(
     *,
     measure: Measure = DEFAULT,
 ) -> tuple[CTCSearchConfig, Tuning]:
-    """The recogniser's search with the weights that read these lines best, and what was tried.
+    """The recogniser's search with the weights that read these lines best, and what was tried; confidences are plain.
 
     The frames of all lines are in memory at once. Raises ConfigError for a recogniser without a beam or a language
     model, DataError where no line has anything to read.
@@ -46,4 +47,31 @@ def tune_search(
         top_symbols=search.top_symbols,
         lexicon=chooser.lexicon,
     )
-    return search.model_copy(update=tuning.weights._asdict()), tuning
+    return search.model_copy(update={**tuning.weights._asdict(), "confidence": PLAIN}), tuning
+
+
+def calibrate_search(
+    recognizer: Recognizer,
+    lines: Iterable[LineLike | LineInput],
+    references: Sequence[str],
+    *,
+    search: CTCSearchConfig | None = None,
+    measure: Measure = DEFAULT,
+) -> CTCSearchConfig:
+    """A search, the recogniser's unless given, whose confidences are as high as these lines turned out to be right.
+
+    The frames of all lines are in memory at once. Raises DataError where no line has anything to read.
+    """
+    search = recognizer.search if search is None else search
+    chooser = LineSearch(search, recognizer.alphabet, recognizer.language_model, recognizer.scorer)
+    evidence: list[Evidence] = []
+    outcomes: list[Outcome] = []
+    for log_probs, truth in zip(recognizer.frame_scores(lines), references, strict=True):
+        if len(log_probs):
+            best = chooser.candidates(log_probs)[0]
+            counts = character_errors(truth, best.text, measure)
+            evidence.append(best.evidence)
+            outcomes.append(Outcome(counts.errors, max(counts.reference, len(best.text))))
+    if not evidence:
+        raise DataError("no line has anything to read, so there is nothing that confidences could be fitted to")
+    return search.model_copy(update={"confidence": fit_confidence(evidence, outcomes)})

@@ -31,7 +31,8 @@ class Reading(NamedTuple):
     text: str
     log_likelihood: float  # log p(text | line) of the frames alone, over all paths
     score: float  # what texts are ranked by: with the language model's weight α and the bonus β, where there are such
-    confidence: float  # of 0 … 1, as `nmt.inference.line_search` says
+    confidence: float  # of 0 … 1: the share of its characters that is right, as `nmt.inference.line_confidence` says
+    line_confidence: float  # of 0 … 1: the chance that all of them are
 
 
 class Recognition(NamedTuple):
@@ -47,8 +48,13 @@ class Recognition(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Of the best text, from 0 to 1."""
+        """The share of the best text's characters that is right, as far as one can tell, from 0 to 1."""
         return self.nbest[0].confidence
+
+    @property
+    def line_confidence(self) -> float:
+        """The chance that all of them are, from 0 to 1."""
+        return self.nbest[0].line_confidence
 
     @property
     def log_likelihood(self) -> float:
@@ -56,7 +62,7 @@ class Recognition(NamedTuple):
         return self.nbest[0].log_likelihood
 
 
-NOTHING = Recognition((Reading("", 0.0, 0.0, 1.0),))  # of a line in which nothing can be written
+NOTHING = Recognition((Reading("", 0.0, 0.0, 1.0, 1.0),))  # of a line in which nothing can be written
 
 
 def edges(spans: Sequence[tuple[int, int]], frames: int) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from nmt.checkpoint import read_recognition
 from nmt.config.recognition import CTCSearchConfig, RecognitionConfig
 from nmt.errors import CheckpointError, ConfigError, DataError, RecognitionError
 from nmt.inference.device import is_out_of_memory, named_device
+from nmt.inference.line_confidence import PLAIN, still_holds
 from nmt.inference.line_input import LineInput, LineLike, PenPlace, PixelPlace, line_input
 from nmt.inference.line_search import LineSearch
 from nmt.inference.recognition import NOTHING, Character, Recognition
@@ -203,9 +204,13 @@ class Recognizer:
 
 
 def with_search(search: CTCSearchConfig, overrides: Mapping[str, Any]) -> CTCSearchConfig:
-    """Options of a search with others laid over them. Raises ConfigError with one line per problem."""
+    """Options of a search with others laid over them. Raises ConfigError with one line per problem.
+
+    Confidences that were fitted to other readings than these options lead to become plain ones.
+    """
     try:
-        return CTCSearchConfig(**(search.model_dump() | dict(overrides)))
+        laid = CTCSearchConfig(**(search.model_dump() | dict(overrides)))
+        return laid if still_holds(search, laid) else laid.model_copy(update={"confidence": PLAIN})
     except ValidationError as error:
         raise ConfigError(
             "\n".join(f"search.{problem['loc'][0]} {problem['input']}: {problem['msg']}" for problem in error.errors())

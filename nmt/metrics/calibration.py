@@ -1,8 +1,10 @@
 """Does a confidence mean what it says? Of what is read with confidence 0.8, eight in ten should be right.
 
+Right is yes or no, or a share: of a line's characters, say.
+
 Expected calibration error (Naeini et al. 2015): Σ_b n_b / n · |share right in b − mean confidence in b| over bins b of
 equal width. Brier score (Brier 1950): the mean of (confidence − right)²; always saying the share p of what is right
-scores p (1 − p), and a confidence that knows nothing more is no better than that.
+scores p (1 − p), of shares their variance, and a confidence that knows nothing more is no better than that.
 """
 
 from collections.abc import Sequence
@@ -24,14 +26,14 @@ class Bin(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """`bins` leaves out the empty ones; `of` says what was counted: lines, or characters."""
+    """`bins` leaves out the empty ones; `of` says what was counted: lines, or characters, or shares of lines."""
 
     of: str
     number: int
     bins: tuple[Bin, ...]
     error: float  # expected calibration error
     brier: float
-    brier_of_share: float  # of saying the share of what is right each time
+    brier_of_share: float  # of saying the mean of what is right each time
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -41,14 +43,14 @@ class Calibration(NamedTuple):
         """One line."""
         return (
             f"calibration of {self.number:,} {self.of}: expected error {self.error:.3f}, Brier score {self.brier:.3f}"
-            f" (the share of right {self.of} as every confidence: {self.brier_of_share:.3f})"
+            f" (the mean of what is right as every confidence: {self.brier_of_share:.3f})"
         )
 
 
 def calibration(
-    confidences: Sequence[float], right: Sequence[bool], *, of: str = "lines", bins: int = 10
+    confidences: Sequence[float], right: Sequence[float], *, of: str = "lines", bins: int = 10
 ) -> Calibration:
-    """Compare each confidence, from 0 to 1, with whether what it was said of is right.
+    """Compare each confidence, from 0 to 1, with whether what it was said of is right, or with how much of it is.
 
     Raises DataError where there is nothing, their numbers differ, or a confidence is no probability.
     """
@@ -71,5 +73,5 @@ def calibration(
         tuple(found),
         error=sum(one.number * abs(one.right - one.confidence) for one in found) / len(right),
         brier=float(((given - outcome) ** 2).mean()),
-        brier_of_share=share * (1 - share),
+        brier_of_share=float(((share - outcome) ** 2).mean()),
     )

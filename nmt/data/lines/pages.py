@@ -112,7 +112,7 @@ class _Cutter(NamedTuple):
                 f"{place}: {line.problem or 'has neither polygon nor box, and no baseline beside others'}"
             )
         across, down = self.scale
-        return Cutout(self.image, tuple((x * across, y * down) for x, y in polygon))
+        return Cutout(self.image, *(tuple((x * across, y * down) for x, y in way) for way in (polygon, line.baseline)))
 
 
 def _image_of(page: Page, path: str) -> str | None:

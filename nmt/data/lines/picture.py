@@ -47,10 +47,11 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Cutout:
-    """The part of a page's image inside a polygon."""
+    """The part of a page's image inside a polygon; the baseline, where there is one, is for who writes pages."""
 
     path: str
     polygon: tuple[tuple[float, float], ...]
+    baseline: tuple[tuple[float, float], ...] = ()
 
     def read(self) -> Pixels:
         return cut(_page(self.path), self.polygon, name=self.path)
@@ -95,7 +96,7 @@ def pixels_of(image: Image.Image, *, name: str) -> NDArray[np.uint8]:
         raise DataError(f"{name}: {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} in all are read")
     if not width * height:
         raise DataError(f"{name}: {width} × {height} pixels; there is nothing to see")
-    if image.format == "TIFF" and (pages := getattr(image, "n_frames", 1)) > 1:
+    if (pages := getattr(image, "n_frames", 1)) > 1:  # of a TIFF, or moving pictures
         raise DataError(f"{name}: holds {pages} images; a line or page is one, so save each in its own file")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel
