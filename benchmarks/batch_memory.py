@@ -19,9 +19,9 @@ from nmt.config.load import load_config
 from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
-from nmt.training.precision import multiplies_bf16
+from nmt.training.machine.precision import multiplies_bf16
 from nmt.training.sequence_task import build_optimizer
-from nmt.training.task import batch_loss
+from nmt.training.translation.task import batch_loss
 
 
 def largest_that_fits(fits: Callable[[int], bool], *, start: int, most: int) -> int:

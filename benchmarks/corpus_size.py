@@ -88,9 +88,9 @@ def start(folder: Path, steps: int) -> dict[str, float]:
     from nmt.data.loader import training_loader
     from nmt.data.prepare import prepare_corpora
     from nmt.models.build import build_translation
-    from nmt.training.levers import limit_kernels
+    from nmt.training.machine.levers import limit_kernels
     from nmt.training.sequence_task import build_optimizer
-    from nmt.training.task import batch_loss
+    from nmt.training.translation.task import batch_loss
 
     torch.set_num_threads(1)
     limit_kernels()

@@ -24,8 +24,8 @@ from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
 from nmt.models.masks import padding_mask
 from nmt.training.sequence_task import build_optimizer
-from nmt.training.task import batch_loss
-from nmt.training.teacher_forcing import read_target
+from nmt.training.translation.task import batch_loss
+from nmt.training.translation.teacher_forcing import read_target
 
 BATCHES = 6
 

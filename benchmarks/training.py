@@ -37,10 +37,10 @@ from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
 from nmt.models.masks import padding_mask
 from nmt.models.translation import TranslationModel
-from nmt.training.levers import apply, choose_levers, limit_kernels
-from nmt.training.precision import multiplies_bf16
+from nmt.training.machine.levers import apply, choose_levers, limit_kernels
+from nmt.training.machine.precision import multiplies_bf16
 from nmt.training.sequence_task import build_optimizer
-from nmt.training.task import batch_loss
+from nmt.training.translation.task import batch_loss
 
 WARM_UP = 2  # rounds before measuring
 

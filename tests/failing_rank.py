@@ -9,7 +9,7 @@ from torch import Tensor
 from nmt.cli.train import main
 from nmt.data.batch import TranslationBatch
 from nmt.errors import DataError
-from nmt.training.task import TranslationTask
+from nmt.training.translation.task import TranslationTask
 
 
 def fail(kind: str) -> None:

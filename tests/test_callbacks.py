@@ -19,16 +19,16 @@ from tiny_training import Task, fit, tiny_config
 from nmt.config.schema import ROOTS, Root
 from nmt.errors import StorageError
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
-from nmt.training import curves
 from nmt.training.averaging import ema_callback
-from nmt.training.checkpoint_io import read_checkpoint
-from nmt.training.checkpoints import MONITORS
-from nmt.training.curves import PANELS, draw_curves, read_curves
-from nmt.training.progress import SHOWN, shown_metrics
-from nmt.training.random_state import KEY, capture, restore
-from nmt.training.samples import samples_page, samples_table
-from nmt.training.stopping import early_stopping
-from nmt.training.translation_samples import SampleTranslation
+from nmt.training.ending.stopping import early_stopping
+from nmt.training.keeping.checkpoint_io import read_checkpoint
+from nmt.training.keeping.checkpoints import MONITORS
+from nmt.training.keeping.random_state import KEY, capture, restore
+from nmt.training.translation.samples import SampleTranslation
+from nmt.training.watching import curves
+from nmt.training.watching.curves import PANELS, draw_curves, read_curves
+from nmt.training.watching.progress import SHOWN, shown_metrics
+from nmt.training.watching.samples import samples_page, samples_table
 
 UNREPEATABLE = ("train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes")
 

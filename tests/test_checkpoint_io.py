@@ -16,8 +16,8 @@ import pytorch_lightning as lightning
 import torch
 
 from nmt.errors import CheckpointError, StorageError
-from nmt.training.checkpoint_io import NEEDED, AtomicCheckpointIO, newest_usable_checkpoint, read_checkpoint
-from nmt.training.checkpoints import Checkpoints, best_checkpoints
+from nmt.training.keeping.checkpoint_io import NEEDED, AtomicCheckpointIO, newest_usable_checkpoint, read_checkpoint
+from nmt.training.keeping.checkpoints import Checkpoints, best_checkpoints
 
 
 def content(value: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 FILL = """
 import resource, sys, torch
 from nmt.errors import StorageError
-from nmt.training.checkpoint_io import AtomicCheckpointIO
+from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(250_000)}, sys.argv[1])

@@ -17,9 +17,9 @@ from tiny_training import fit, tiny_config
 from nmt import files
 from nmt.errors import StorageError
 from nmt.files import append_whole, copy_whole, replace_link
-from nmt.training import curves
-from nmt.training.checkpoint_io import damage
+from nmt.training.keeping.checkpoint_io import damage
 from nmt.training.run import RunFolder
+from nmt.training.watching import curves
 
 OFTEN = {"checkpoint_every_steps": 1, "log_every_steps": 1, "validate_every_steps": 5}
 

@@ -7,7 +7,7 @@ from nmt.config.model import ModelConfig
 from nmt.data.batch import TranslationBatch
 from nmt.models.build import build_translation
 from nmt.models.translation import TranslationModel
-from nmt.training.task import batch_loss
+from nmt.training.translation.task import batch_loss
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -13,8 +13,8 @@ from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
 from nmt.models import linear
-from nmt.training import levers, timings
-from nmt.training.levers import LEVERS_FILE, Levers, apply, choose_levers, limit_kernels
+from nmt.training.machine import levers, timings
+from nmt.training.machine.levers import LEVERS_FILE, Levers, apply, choose_levers, limit_kernels
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,18 @@ from nmt.data.lines.strokes import walk_of
 from nmt.search.ctc import collapse
 from nmt.search.forced_alignment import align
 from nmt.text.alphabet import Alphabet
-from nmt.training.line_pictures import COLOURS, GAP, NOBODY, STRIP, AlignedLine, Letter, alignment_png, alignment_svg
-from nmt.training.line_samples import FramePath, choose_lines, differences, frame_path, letters_of, sample_lines
-from nmt.training.samples import samples_page, samples_table
+from nmt.training.recognition.pictures import (
+    COLOURS,
+    GAP,
+    NOBODY,
+    STRIP,
+    AlignedLine,
+    Letter,
+    alignment_png,
+    alignment_svg,
+)
+from nmt.training.recognition.samples import FramePath, choose_lines, differences, frame_path, letters_of, sample_lines
+from nmt.training.watching.samples import samples_page, samples_table
 
 ALPHABET = Alphabet("<abc")
 HEIGHT = 24  # as scribbles are

@@ -17,10 +17,10 @@ from tiny_training import fit, tiny_config
 
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
-from nmt.training import weights_and_biases
-from nmt.training.loggers import MetricsFile, build_loggers
 from nmt.training.run import RunFolder
-from nmt.training.weights_and_biases import has_key, how_to_view, is_reachable, log_samples, wandb_mode
+from nmt.training.watching import weights_and_biases
+from nmt.training.watching.loggers import MetricsFile, build_loggers
+from nmt.training.watching.weights_and_biases import has_key, how_to_view, is_reachable, log_samples, wandb_mode
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -14,10 +14,10 @@ from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import Config
 from nmt.data.loader import LENT
 from nmt.errors import DataError, TrainingError
-from nmt.training.checkpoint_io import damage
-from nmt.training.peers import Peers, failure_file, is_lost_peer
+from nmt.training.ending.peers import Peers, failure_file, is_lost_peer
+from nmt.training.ending.stopping import Interrupted
+from nmt.training.keeping.checkpoint_io import damage
 from nmt.training.sequence_task import SequenceTask
-from nmt.training.stopping import Interrupted
 
 
 class Trainer(lightning.Trainer):
@@ -56,7 +56,7 @@ def test_what_fails_here_is_written_down_for_the_others(tmp_path: Path) -> None:
     ids=["closed", "silent", "nccl"],
 )
 def test_what_fails_elsewhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: RuntimeError) -> None:
-    monkeypatch.setattr("nmt.training.peers.PATIENCE", 0.05)
+    monkeypatch.setattr("nmt.training.ending.peers.PATIENCE", 0.05)
     said = str(failing(tmp_path, lost))
     assert said.startswith("rank 0 of 2: stopped after step 7, because another process is gone or does not answer")
     assert str(lost) in said and said.endswith("go on with: sh resume.sh")
@@ -113,7 +113,7 @@ def loss_of_one_process(run: Path) -> float:
     from nmt.data.collate import collate
     from nmt.data.prepare import prepare_corpora
     from nmt.models.build import build_translation
-    from nmt.training.task import batch_loss
+    from nmt.training.translation.task import batch_loss
 
     checkpoint = read_checkpoint(run / "checkpoints" / "best.ckpt")
     corpora = prepare_corpora(checkpoint.config.data, checkpoint.config.tokenizer, seed=checkpoint.config.seed)

@@ -7,7 +7,7 @@ import pytest
 from nmt.config.data import TokenizerConfig
 from nmt.errors import CheckpointError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
-from nmt.training.provenance import check_unchanged
+from nmt.training.keeping.provenance import check_unchanged
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from nmt.inference.recognizer import Recognizer
 from nmt.metrics.error_rate import error_rates
 from nmt.text.arpa import parse_arpa, write_arpa
 from nmt.text.ngram import estimate
-from nmt.training import curves
 from nmt.training.fit import train
-from nmt.training.reading import TUNED, language_model_of
-from nmt.training.recognition import read_corpora
+from nmt.training.recognition.reading import TUNED, language_model_of
+from nmt.training.recognition.run import read_corpora
+from nmt.training.watching import curves
 
 BEAM = {"beam_size": 4, "ngram_order": 3}
 

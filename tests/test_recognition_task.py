@@ -19,13 +19,14 @@ from nmt.inference.recognizer import Recognizer
 from nmt.metrics.error_rate import character_errors, error_rates
 from nmt.models.build import build_recognition
 from nmt.search.forced_alignment import align
-from nmt.training import curves, recognition
-from nmt.training.faults import memory_explained
+from nmt.training.ending.faults import memory_explained
 from nmt.training.fit import train
-from nmt.training.line_samples import SAMPLES
-from nmt.training.recognition import read_corpora, too_large
-from nmt.training.recognition_task import RecognitionTask
-from nmt.training.translation import too_large as too_large_for_a_translator
+from nmt.training.recognition import run as recognition_run
+from nmt.training.recognition.run import read_corpora, too_large
+from nmt.training.recognition.samples import SAMPLES
+from nmt.training.recognition.task import RecognitionTask
+from nmt.training.translation.run import too_large as too_large_for_a_translator
+from nmt.training.watching import curves
 
 TEXTS = ["a nest", "seas", "rain", "arena east", "tin", "star sea", "an art", "nine", "inert", "artist", "raise", "s"]
 
@@ -209,7 +210,7 @@ def test_memory_that_a_model_does_not_fit_is_said(
     def fail(*arguments: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.\nmore")
 
-    monkeypatch.setattr(recognition, "build_recognition", fail)
+    monkeypatch.setattr(recognition_run, "build_recognition", fail)
     with pytest.raises(TrainingError, match=r"before the first step \(.* 9 bytes\.\); lower the size of the model"):
         train(small_config(folder), run_dir=tmp_path / "run")
 

@@ -15,8 +15,8 @@ from nmt.models.build import build_translation
 from nmt.models.losses import LossSums
 from nmt.models.translation import TranslationModel
 from nmt.text.tokenizer import END, START
-from nmt.training.risk import Draw, advantages, draw_targets, weighted_log_likelihood, with_risk
-from nmt.training.task import batch_loss
+from nmt.training.translation.risk import Draw, advantages, draw_targets, weighted_log_likelihood, with_risk
+from nmt.training.translation.task import batch_loss
 
 WORDS = (4, 5)
 LONGEST = 4  # twice the reference's two tokens

@@ -16,7 +16,7 @@ from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import ROOTS, Config
 from nmt.errors import ConfigError, StorageError
 from nmt.files import atomic_write, replace_link, write_then_replace
-from nmt.training.environment import git_commit
+from nmt.training.machine.environment import git_commit
 from nmt.training.run import MAY_CHANGE, RunFolder, differing_keys, is_first_process
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.slurm import job_id, requeue
+from nmt.training.ending.slurm import job_id, requeue
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,17 @@ from nmt.data.batch import TranslationBatch
 from nmt.errors import CheckpointError, TrainingError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import END, START, Tokenizer, Tokenizers
-from nmt.training import task as task_module
-from nmt.training.checkpoints import Checkpoints
-from nmt.training.faults import BatchOnHand, NonFiniteLimit, is_out_of_memory, lines_of, memory_explained
-from nmt.training.loggers import quiet_lightning
-from nmt.training.random_state import RandomState
-from nmt.training.risk import Drawn
+from nmt.training.ending.faults import BatchOnHand, NonFiniteLimit, is_out_of_memory, lines_of, memory_explained
+from nmt.training.keeping.checkpoints import Checkpoints
+from nmt.training.keeping.random_state import RandomState
 from nmt.training.running import share_of_rank
 from nmt.training.sequence_task import build_optimizer
-from nmt.training.task import TranslationTask
-from nmt.training.translation import too_large
+from nmt.training.translation import risk
+from nmt.training.translation import task as task_module
+from nmt.training.translation.risk import Drawn
+from nmt.training.translation.run import too_large
+from nmt.training.translation.task import TranslationTask
+from nmt.training.watching.loggers import quiet_lightning
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
 
@@ -291,7 +292,7 @@ def test_the_reward_of_the_draws_is_reported_over_all_batches(
 ) -> None:
     """A risk that is tuned without a look at the reward is tuned in the dark."""
     rewards = iter([0.3, 0.9])  # of three sentences together, and of one
-    monkeypatch.setattr("nmt.training.risk.draw_targets", lambda *given, **options: Drawn([], next(rewards)))
+    monkeypatch.setattr(risk, "draw_targets", lambda *given, **options: Drawn([], next(rewards)))
     data = [batch((4, 5), (3, 3), (2, 2)), batch((3, 2))]
     task = trained(tokenizers, data, tmp_path, accumulate=2, log_every_steps=1, risk={"samples": 2})
     assert float(task.trainer.callback_metrics["train/gleu"]) == pytest.approx(100 * 1.2 / 4)

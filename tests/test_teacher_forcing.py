@@ -17,7 +17,7 @@ from nmt.data.batch import TranslationBatch
 from nmt.errors import ConfigError
 from nmt.models.build import build_translation
 from nmt.models.translation import TranslationModel
-from nmt.training.teacher_forcing import draw_truth, read_target, read_truth, truth_ratio
+from nmt.training.translation.teacher_forcing import draw_truth, read_target, read_truth, truth_ratio
 
 
 def forcing(**options: Any) -> TeacherForcingConfig:

@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.training.callbacks import build_callbacks
-from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
-from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.run import RunFolder
-from nmt.training.translation_samples import SampleTranslation
+from nmt.training.translation.samples import SampleTranslation
+from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
 
 BATCHES = 7
 VOCABULARY = 11

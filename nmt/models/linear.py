@@ -2,8 +2,8 @@
 
 On a CPU torch multiplies float32 matrices by MKL, which takes a slow path on some processors: 105 against oneDNN's 250
 GFLOP/s on an AMD with AVX512, but 90 against 82 on one with AVX2. So `use_onednn` is a setting of the process, like
-the number of threads, for whoever has measured (`nmt.training.levers`); it changes speed and last bits, nothing else.
-It has no effect on a GPU, in other number formats, under autocast, or where torch lacks the (private) operator.
+the number of threads, for whoever has measured (`nmt.training.machine.levers`); it changes speed and last bits, nothing
+else. It has no effect on a GPU, in other number formats, under autocast, or where torch lacks the (private) operator.
 """
 
 from collections.abc import Callable

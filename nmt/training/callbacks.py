@@ -8,16 +8,16 @@ from pytorch_lightning.callbacks import Callback
 
 from nmt.config.training import TrainConfig
 from nmt.training.averaging import ema_callback
-from nmt.training.checkpoints import Checkpoints, checkpoint_callbacks
-from nmt.training.curves import PANELS, LearningCurves
-from nmt.training.faults import BatchOnHand, NonFiniteLimit
-from nmt.training.loggers import MetricsFile
-from nmt.training.peers import Peers
-from nmt.training.progress import UNITS, ThroughputMonitor, progress_callbacks
-from nmt.training.random_state import RandomState
+from nmt.training.ending.faults import BatchOnHand, NonFiniteLimit
+from nmt.training.ending.peers import Peers
+from nmt.training.ending.stopping import FinalValidation, GracefulStop, TimeLimit, early_stopping
+from nmt.training.keeping.checkpoints import Checkpoints, checkpoint_callbacks
+from nmt.training.keeping.random_state import RandomState
 from nmt.training.run import RunFolder
-from nmt.training.samples import ValidationSamples
-from nmt.training.stopping import FinalValidation, GracefulStop, TimeLimit, early_stopping
+from nmt.training.watching.curves import PANELS, LearningCurves
+from nmt.training.watching.loggers import MetricsFile
+from nmt.training.watching.progress import UNITS, ThroughputMonitor, progress_callbacks
+from nmt.training.watching.samples import ValidationSamples
 
 
 class ContinueMetrics(Callback):

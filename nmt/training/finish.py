@@ -10,7 +10,7 @@ import torch
 from nmt.checkpoint import average_weights, read_either, write_checkpoint
 from nmt.config.training import TrainConfig
 from nmt.files import replace_link
-from nmt.training.checkpoints import MONITORS, best_checkpoints
+from nmt.training.keeping.checkpoints import MONITORS, best_checkpoints
 from nmt.training.run import RunFolder
 from nmt.training.sequence_task import SequenceTask
 

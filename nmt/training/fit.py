@@ -20,16 +20,16 @@ from nmt.config.schema import RunConfig, check_validation
 from nmt.config.training import TrainConfig
 from nmt.errors import ConfigError
 from nmt.training.callbacks import build_callbacks
-from nmt.training.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
-from nmt.training.faults import memory_explained, preparation_explained
+from nmt.training.ending.faults import memory_explained, preparation_explained
+from nmt.training.ending.peers import SILENCE, failing_together
+from nmt.training.ending.slurm import cluster, job_id
 from nmt.training.finish import average_best
-from nmt.training.levers import Levers, apply, choose_levers, limit_kernels
-from nmt.training.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
+from nmt.training.machine.levers import Levers, apply, choose_levers, limit_kernels
 from nmt.training.parts import Parts, Place
-from nmt.training.peers import SILENCE, failing_together
-from nmt.training.progress import speak
 from nmt.training.run import RunFolder, is_first_process
-from nmt.training.slurm import cluster, job_id
+from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.watching.progress import speak
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +89,10 @@ def _next(run: RunFolder) -> tuple[Path, str, str]:
 def _assemble(config: RunConfig, place: Place, *, newest: Path | None) -> Parts:
     """The parts of this kind of run; the other kind's libraries are not needed."""
     if isinstance(config, RecognitionConfig):
-        from nmt.training.recognition import assemble_recognition
+        from nmt.training.recognition.run import assemble_recognition
 
         return assemble_recognition(config, place, newest=newest)
-    from nmt.training.translation import assemble_translation
+    from nmt.training.translation.run import assemble_translation
 
     return assemble_translation(config, place, newest=newest)
 

@@ -1,4 +1,4 @@
-"""What a run is made of, whichever model it trains; translation.py and recognition.py beside this assemble it."""
+"""What a run is made of, whichever model it trains; run.py in translation/ and recognition/ assembles it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

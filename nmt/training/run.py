@@ -4,13 +4,13 @@
     RUN/command.txt        each command that trained here, with its time
     RUN/resume.sh          the command that goes on from here
     RUN/environment.json   versions, hardware, commit: one entry for each start
-    RUN/levers.json        number format, kernels and threads that were chosen, and why: see nmt/training/levers.py
+    RUN/levers.json        number format, kernels and threads that were chosen, and why: see machine/levers.py
     RUN/metrics.csv        what was measured, a row per log step or validation
     RUN/curves.png         the same as a picture
     RUN/train.log          what was said
     RUN/samples/           translations, or readings of lines, at each validation
-    RUN/failed-rankN.txt   why one of several processes failed, until the next start: see nmt/training/peers.py
-    RUN/checkpoints/       see nmt/training/checkpoint_io.py
+    RUN/failed-rankN.txt   why one of several processes failed, until the next start: see nmt/training/ending/peers.py
+    RUN/checkpoints/       see keeping/checkpoint_io.py
 
 A folder belongs to one configuration and, at any time, to one process.
 """
@@ -33,7 +33,7 @@ from nmt.config.load import dump_yaml, load_config
 from nmt.config.schema import RunConfig
 from nmt.errors import ConfigError, NMTError, StorageError
 from nmt.files import append_whole, atomic_write
-from nmt.training.environment import environment
+from nmt.training.machine.environment import environment
 
 # What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
 # A longer run stretches a linear, cosine or step schedule to its new end.
@@ -47,7 +47,7 @@ MAY_CHANGE = frozenset(
         *("train.accelerator", "train.devices", "train.num_nodes", "train.strategy", "train.threads"),
     }
 )
-MAY_CHANGE_TOO = {"recognition": "search."}  # nothing asks before the end how a recogniser searches: reading.py
+MAY_CHANGE_TOO = {"recognition": "search."}  # how a recogniser searches is not asked before the end
 
 
 class RunFolder:

@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nmt.config.training import OptimizerConfig, TrainConfig
 from nmt.data.loader import LENT
-from nmt.training.checkpoints import MONITORS
-from nmt.training.faults import FiniteWatch
+from nmt.training.ending.faults import FiniteWatch
+from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.running import Sums, add, if_finite, over_ranks, share_of_rank, shares_of_ranks, sum_over_ranks
 from nmt.training.schedules import Plateau, learning_rate_factor
 

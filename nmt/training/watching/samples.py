@@ -16,8 +16,8 @@ from pytorch_lightning.callbacks import Callback
 
 from nmt.errors import StorageError
 from nmt.files import atomic_write
-from nmt.training.loggers import log_pictures, tensorboard_writer
-from nmt.training.weights_and_biases import log_samples, wandb_run
+from nmt.training.watching.loggers import log_pictures, tensorboard_writer
+from nmt.training.watching.weights_and_biases import log_samples, wandb_run
 
 log = logging.getLogger(__name__)
 

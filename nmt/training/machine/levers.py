@@ -3,8 +3,8 @@
 Number format, kernels of float32 products and number of threads pay on one machine and cost on the next, so what the
 configuration leaves open ("auto") is timed for some tenths of a second at the sizes of the model. The choice changes
 the last bits of results; therefore it is written to RUN/levers.json, and a run that goes on, on the same kind of
-machine, computes as it began; and the times are remembered (nmt/training/timings.py), so that fresh runs of one seed
-choose alike. Settings other than "auto" are obeyed. Several processes do not measure, so that all ranks agree.
+machine, computes as it began; and the times are remembered (timings.py), so that fresh runs of one seed choose alike.
+Settings other than "auto" are obeyed. Several processes do not measure, so that all ranks agree.
 """
 
 import json
@@ -21,10 +21,10 @@ from nmt.data.cache import Cache
 from nmt.errors import ConfigError
 from nmt.files import atomic_write
 from nmt.models import linear
-from nmt.training import timings
-from nmt.training.environment import cpu_model
-from nmt.training.precision import LightningPrecision, computes_bf16, multiplies_bf16, multiplies_tf32
-from nmt.training.timings import Work
+from nmt.training.machine import timings
+from nmt.training.machine.environment import cpu_model
+from nmt.training.machine.precision import LightningPrecision, computes_bf16, multiplies_bf16, multiplies_tf32
+from nmt.training.machine.timings import Work
 
 LEVERS_FILE = "levers.json"
 SMALLEST_MEASURED = 128  # hidden units; below, nothing that is chosen here matters

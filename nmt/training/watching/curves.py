@@ -12,7 +12,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.files import atomic_write
-from nmt.training.progress import UNITS
+from nmt.training.watching.progress import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

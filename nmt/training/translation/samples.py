@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nmt.inference.heatmap import Matrix, heatmap_png, heatmap_svg
-from nmt.training.samples import Picture, terms
+from nmt.training.watching.samples import Picture, terms
 
 
 class SampleTranslation(NamedTuple):

@@ -18,13 +18,13 @@ from nmt.files import atomic_write
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
 from nmt.models.build import build_translation
-from nmt.training.environment import environment
-from nmt.training.faults import Lines, lines_of
+from nmt.training.ending.faults import Lines, lines_of
 from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, Place, count_steps
 from nmt.training.run import RunFolder
 from nmt.training.schedules import check_schedule
-from nmt.training.task import TranslationTask
+from nmt.training.translation.task import TranslationTask
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from nmt.config.schema import LoggerKind
 from nmt.errors import ConfigError
 from nmt.files import append_whole, atomic_write
-from nmt.training.checkpoints import MONITORS
+from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.run import RunFolder, is_first_process
 
 # First columns of metrics.csv, so that the header rarely changes; whatever else is logged follows them.
@@ -120,7 +120,7 @@ def build_loggers(kind: LoggerKind, run: RunFolder) -> list[Logger]:
 
 def close_loggers(loggers: list[Logger], run: RunFolder) -> None:
     """After the last measurement: W&B stores the best checkpoint and ends its run."""
-    from nmt.training.weights_and_biases import finish_wandb, wandb_run
+    from nmt.training.watching.weights_and_biases import finish_wandb, wandb_run
 
     experiment = wandb_run(loggers) if is_first_process() else None
     if experiment is None:
@@ -164,7 +164,7 @@ def quiet_lightning() -> None:
 def _wandb_logger(run: RunFolder, config: dict[str, Any]) -> WandbLogger:
     if not is_first_process():  # Lightning's logger is a dummy on the other ranks and starts nothing
         return WandbLogger(save_dir=str(run.path), offline=True)
-    from nmt.training.weights_and_biases import start_wandb
+    from nmt.training.watching.weights_and_biases import start_wandb
 
     return start_wandb(run.path, name=run.config.name, config=config)
 

@@ -12,12 +12,12 @@ from nmt.data.lines.prepare import LineCorpora, prepare_lines
 from nmt.inference.line_search import LineSearch
 from nmt.models.build import build_frontend, build_recognition
 from nmt.text.alphabet import Alphabet
-from nmt.training.environment import environment
-from nmt.training.faults import lines_of
+from nmt.training.ending.faults import lines_of
 from nmt.training.initialize import initial_recogniser, load_weights
+from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, Place, count_steps
-from nmt.training.reading import language_model_of, read_tests
-from nmt.training.recognition_task import RecognitionTask
+from nmt.training.recognition.reading import language_model_of, read_tests
+from nmt.training.recognition.task import RecognitionTask
 from nmt.training.schedules import check_schedule
 
 log = logging.getLogger(__name__)

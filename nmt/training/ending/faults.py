@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch import Tensor, distributed
 
 from nmt.errors import TrainingError
-from nmt.training.checkpoints import Checkpoints
+from nmt.training.keeping.checkpoints import Checkpoints
 
 SHOWN = 8  # lines of a batch that are named
 

@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from nmt.config.training import Metric, TrainConfig
 from nmt.errors import TrainingError
 from nmt.files import atomic_write, copy_whole, replace_link
-from nmt.training.checkpoint_io import damage
+from nmt.training.keeping.checkpoint_io import damage
 
 # configuration → (logged name, which way is better)
 MONITORS: dict[Metric, tuple[str, str]] = {

@@ -10,7 +10,7 @@ from nmt.data.corpus import EncodedCorpus
 from nmt.inference.translation import Translation
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores, sentence_scores
-from nmt.training.translation_samples import SampleTranslation
+from nmt.training.translation.samples import SampleTranslation
 
 SAMPLES = 8  # sentences of the validation set whose translations are shown, with their attention
 

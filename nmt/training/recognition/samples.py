@@ -21,8 +21,8 @@ from nmt.inference.inline import visible
 from nmt.metrics.error_rate import character_alignment, character_errors
 from nmt.search.ctc import BLANK
 from nmt.text.alphabet import Alphabet
-from nmt.training.line_pictures import AlignedLine, Letter, alignment_png, alignment_svg
-from nmt.training.samples import Picture, terms
+from nmt.training.recognition.pictures import AlignedLine, Letter, alignment_png, alignment_svg
+from nmt.training.watching.samples import Picture, terms
 
 SAMPLES = 8
 

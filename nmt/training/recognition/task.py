@@ -14,8 +14,8 @@ from nmt.models.ctc_loss import CTCSums, ctc_sums
 from nmt.models.recognition import RecognitionModel
 from nmt.search.ctc import best_path
 from nmt.text.alphabet import Alphabet
-from nmt.training.line_samples import FramePath, choose_lines, frame_path, sample_lines
-from nmt.training.provenance import check_same_lines
+from nmt.training.keeping.provenance import check_same_lines
+from nmt.training.recognition.samples import FramePath, choose_lines, frame_path, sample_lines
 from nmt.training.sequence_task import SequenceTask
 
 

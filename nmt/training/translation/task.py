@@ -16,11 +16,11 @@ from nmt.models.losses import LossSums, cross_entropy_sums
 from nmt.models.masks import padding_mask
 from nmt.models.translation import TranslationModel
 from nmt.text.tokenizer import Tokenizers
-from nmt.training.provenance import check_unchanged
-from nmt.training.risk import with_risk
-from nmt.training.scoring import translation_scores, validation_search
+from nmt.training.keeping.provenance import check_unchanged
 from nmt.training.sequence_task import SequenceTask
-from nmt.training.teacher_forcing import Read, read_target, read_truth, truth_ratio
+from nmt.training.translation.risk import with_risk
+from nmt.training.translation.scoring import translation_scores, validation_search
+from nmt.training.translation.teacher_forcing import Read, read_target, read_truth, truth_ratio
 
 
 class TranslationTask(SequenceTask):

@@ -24,7 +24,7 @@ from torch import distributed
 
 from nmt.errors import NMTError, StorageError, TrainingError
 from nmt.files import atomic_write
-from nmt.training.stopping import Interrupted
+from nmt.training.ending.stopping import Interrupted
 
 log = logging.getLogger(__name__)
 

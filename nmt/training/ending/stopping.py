@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 
 from nmt.config.training import TrainConfig
 from nmt.errors import TrainingError
-from nmt.training import slurm
-from nmt.training.checkpoints import MONITORS, Checkpoints
+from nmt.training.ending import slurm
+from nmt.training.keeping.checkpoints import MONITORS, Checkpoints
 
 log = logging.getLogger(__name__)
 

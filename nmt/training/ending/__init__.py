@@ -1,0 +1,1 @@
+"""What ends a run early: faults, failed processes, signals, limits, and SLURM's time."""

@@ -1,0 +1,1 @@
+"""What trains a recogniser of lines."""
