@@ -8,15 +8,12 @@ from torch import Tensor
 
 from nmt.cli.train import main
 from nmt.data.batch import TranslationBatch
-from nmt.errors import DataError
 from nmt.training.translation.task import TranslationTask
 
 
 def fail(kind: str) -> None:
     if kind == "memory":
         raise MemoryError("can't allocate memory")
-    if kind == "read":
-        raise DataError("corpus.xx: cannot be read: Input/output error")
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
 

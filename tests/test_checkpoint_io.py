@@ -140,6 +140,7 @@ def trainer_at(step: int) -> MagicMock:
         should_stop=False,
         is_last_batch=False,
         state=SimpleNamespace(fn="fit"),
+        fit_loop=SimpleNamespace(_data_fetcher=None),  # asked for whether a validation follows
     )
     trainer.strategy.broadcast = lambda value: value
     trainer.strategy.reduce_boolean_decision = lambda value, all=True: value

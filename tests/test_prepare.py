@@ -232,6 +232,21 @@ def test_an_index_that_is_missing_or_damaged_is_made_in_passing(folder: Path, st
     assert sorted(again.by_length.pairs.tolist()) == list(range(len(again)))
 
 
+def test_tokens_cut_into_other_files_get_an_index_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens made again by three processes instead of one lie elsewhere: with the old index all ids were wrong."""
+    monkeypatch.setattr(store, "PAIRS_PER_PROCESS", 5)
+    first = prepare_corpora(config(folder, preparation_processes=1), SMALL).train
+    assert isinstance(first, EncodedCorpus)
+    expected = [(first.source(n).tolist(), first.target(n).tolist()) for n in range(len(first))]
+    for tokens in (folder / "cache").glob("tokens-*[!k]"):
+        shutil.rmtree(tokens)
+    again = prepare_corpora(config(folder, preparation_processes=3), SMALL).train
+    assert isinstance(again, EncodedCorpus)
+    assert len(again.source_ids.flats) > 1
+    assert [(again.source(n).tolist(), again.target(n).tolist()) for n in range(len(again))] == expected
+    assert again.fingerprint == first.fingerprint
+
+
 def test_weights_are_no_part_of_what_is_stored(folder: Path, steps: list[str]) -> None:
     sources = [{"path": f"{folder}/train"}, {"path": f"{folder}/more/test"}]
     prepare_corpora(config(folder, train=sources, test=()), SMALL)

@@ -153,3 +153,20 @@ def test_a_changed_file_is_looked_through_again(tmp_path: Path) -> None:
     write(tmp_path, "a", LINES[:7])
     second = seekable(reader, Cache(tmp_path / "cache"))
     assert first is not None and second is not None and (first.lines, second.lines) == (9, 7)
+
+
+@pytest.mark.parametrize("change", ["rewritten", "shorter", "longer"])
+def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, change: str) -> None:
+    """Shuffled while a stream trained on it, a corpus gave 600 pairs that stand nowhere in it, and no word."""
+    reader, _ = write(tmp_path, "train", LINES)
+    places = seekable(reader, Cache(tmp_path / "cache"))
+    assert places is not None
+    assert len(list(places.rows(1500))) == 500
+    shown = {"rewritten": LINES[::-1], "shorter": LINES[:100], "longer": [*LINES, "one more"]}[change]
+    write(tmp_path, "train", shown)
+    with pytest.raises(DataError, match=r"train\.en: has changed since training began"):
+        next(places.rows(1500))
+    again = seekable(reader, Cache(tmp_path / "cache"))
+    assert again is not None
+    assert [row().source for row in again.rows(50)][:2] == shown[50:52]
+    assert list(again.rows(again.lines)) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nmt.data import untouched
-from nmt.data.cache import Cache
+from nmt.data.cache import LOOKED_AT, Cache
 from nmt.data.hashes import RememberedHashes
 from nmt.data.text_files import hash_file
 from nmt.data.untouched import settled, states
@@ -142,7 +142,7 @@ class TestCacheEntries:
             assert self.entry(tmp_path) == b"result"
         assert checked == ["file"]
 
-    @pytest.mark.parametrize("damaged", ["file", "manifest.json", "looked_at.json"])
+    @pytest.mark.parametrize("damaged", ["file", "manifest.json", LOOKED_AT])
     def test_what_is_touched_is_looked_at_again(self, tmp_path: Path, checked: list[str], damaged: str) -> None:
         for _ in range(2):
             self.entry(tmp_path)
@@ -150,7 +150,7 @@ class TestCacheEntries:
         other = {
             "file": b"RESULT",
             "manifest.json": b'{"format": 1, "files": {"file": [6, 0]}}',
-            "looked_at.json": b"{}",
+            LOOKED_AT: b"{}",
         }
         rewritten(tmp_path / "pairs-key" / damaged, other[damaged])
         assert self.entry(tmp_path) == b"result"

@@ -94,7 +94,9 @@ def destination(
                 again = "; --resume goes on there" if about is not None else ""
                 print(f"stopped; the lines done so far are in {partial}{again}", file=sys.stderr)
                 raise
-        if record is not None:
+        if record is None:
+            record_file(Path(output)).unlink(missing_ok=True)  # of another one, which this one replaces
+        else:
             resume.write_record(record_file(Path(output)), record, made=partial)
         os.replace(partial, _whole_file(partial))
         resume.sidecar(partial).unlink(missing_ok=True)

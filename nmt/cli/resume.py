@@ -58,7 +58,7 @@ def earlier_progress(partial: Path, about: dict[str, Any], *, numbered: bool) ->
     if not partial.exists():
         return Progress()
     try:
-        before = json.loads(sidecar(partial).read_text(encoding="utf-8"))
+        before = _read(sidecar(partial))
     except (OSError, ValueError):
         raise ConfigError(
             f"--resume: {sidecar(partial)}, which says how {partial} was made, is missing or damaged; translate again"
@@ -76,7 +76,7 @@ def finished(output: Path, about: dict[str, Any], *, record: Path) -> Progress:
     if not output.exists() or (output.stat().st_size == 0 and not record.exists()):
         return Progress()
     try:
-        before = json.loads(record.read_text(encoding="utf-8"))
+        before = _read(record)
     except (OSError, ValueError):
         raise ConfigError(
             f"--resume: {output} is there, and no {record.name} beside it says how it was made; name another output"
@@ -86,7 +86,14 @@ def finished(output: Path, about: dict[str, Any], *, record: Path) -> Progress:
     return Progress(is_whole=True)
 
 
-def _check_same(made: Path, before: Any, now: dict[str, Any]) -> None:
+def _read(kept: Path) -> dict[str, Any]:
+    before = json.loads(kept.read_text(encoding="utf-8"))
+    if not isinstance(before, dict):
+        raise ValueError(f"{kept} is no object")
+    return before
+
+
+def _check_same(made: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     differences = list(_differences(before, now))
     if differences:
         raise ConfigError(

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.data.untouched import settled, states
+from nmt.data.untouched import HERE, settled, states
 from nmt.errors import DataError, StorageError
 from nmt.files import atomic_write
 
 FORMAT = 1  # part of every key: raise it when what is written changes
 MANIFEST = "manifest.json"
-LOOKED_AT = "looked_at.json"
+LOOKED_AT = f"looked_at-{HERE}.json"
 ABANDONED_SECONDS = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Cache:
     """Entries `NAME-KEY/` in one directory, each built at most once."""
 
     def __init__(self, directory: str | Path | None = None) -> None:
-        self.directory = Path(directory).expanduser() if directory is not None else default_cache_dir()
+        self.directory = Path(directory).expanduser().absolute() if directory is not None else default_cache_dir()
 
     def entry(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
         """The directory of an entry, built by `build(empty directory)` where it is missing or damaged.
@@ -126,6 +126,12 @@ class Cache:
 def _write_manifest(directory: Path) -> None:
     files = {path.name: _checksum(path) for path in sorted(directory.iterdir())}
     (directory / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}), encoding="utf-8")
+
+
+def contents_of(directory: Path) -> dict[str, list[int]]:
+    """Size and checksum of every file of an entry, by name: differs where the same content is cut into other files."""
+    manifest = json.loads((directory / MANIFEST).read_bytes())
+    return {str(name): list(found) for name, found in manifest["files"].items()}
 
 
 def _is_whole(directory: Path) -> bool:

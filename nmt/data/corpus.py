@@ -104,7 +104,9 @@ class PlaceWeights:
         return len(self.places)
 
     def __getitem__(self, positions: Int64 | slice) -> Float64:
-        return self.by_place[self.places[positions]]
+        weights = self.by_place[self.places[positions]]
+        forget_pages(self.places)
+        return weights
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from nmt.data.pairs import HashOf
-from nmt.data.untouched import settled, states
+from nmt.data.untouched import HERE, settled, states
 from nmt.errors import StorageError
 from nmt.files import atomic_write
 
@@ -22,7 +22,7 @@ class RememberedHashes:
     def __call__(self, path: str) -> str:
         """The hash of a file; errors as of `hash_of`."""
         place = os.path.abspath(path)
-        known = self._directory / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:24]}.json"
+        known = self._directory / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:24]}-{HERE}.json"
         try:
             found = states([place])
         except OSError:

@@ -5,7 +5,7 @@ What is mapped costs no memory of its own: ranks and workers share its pages, an
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,20 +54,20 @@ class Index(NamedTuple):
 
 def write_index(blocks: Iterable[Rows], directory: Path, *, max_tokens: int | None) -> None:
     """The files of an `Index` without pairs of more than `max_tokens` tokens on one side, from consecutive rows."""
-    pairs = _GrowingArray(directory / PAIRS_FILE, PAIR)
-    places = _GrowingArray(directory / PLACES_FILE, np.dtype(np.int32))
-    left_out = _GrowingArray(directory / LEFT_OUT_FILE, np.dtype(np.int64))
-    for rows in blocks:
-        longest = np.maximum(rows.source_lengths, rows.target_lengths)
-        usable = longest <= (longest.max(initial=0) if max_tokens is None else max_tokens)
-        left_out.append(pairs.length + np.cumsum(usable)[~usable])
-        block = np.empty(len(longest), PAIR)
-        block["source_start"], block["source_length"] = rows.source_starts, rows.source_lengths
-        block["target_start"], block["target_length"] = rows.target_starts, rows.target_lengths
-        pairs.append(block[usable])
-        places.append(rows.places[usable])
-    for file in (pairs, places, left_out):
-        file.close()
+    with (
+        _GrowingArray(directory / PAIRS_FILE, PAIR) as pairs,
+        _GrowingArray(directory / PLACES_FILE, np.dtype(np.int32)) as places,
+        _GrowingArray(directory / LEFT_OUT_FILE, np.dtype(np.int64)) as left_out,
+    ):
+        for rows in blocks:
+            longest = np.maximum(rows.source_lengths, rows.target_lengths)
+            usable = longest <= (longest.max(initial=0) if max_tokens is None else max_tokens)
+            left_out.append(pairs.length + np.cumsum(usable)[~usable])
+            block = np.empty(len(longest), PAIR)
+            block["source_start"], block["source_length"] = rows.source_starts, rows.source_lengths
+            block["target_start"], block["target_length"] = rows.target_starts, rows.target_lengths
+            pairs.append(block[usable])
+            places.append(rows.places[usable])
 
     def empty(count: int) -> Positions:
         dtype = position_type(count)
@@ -83,7 +83,7 @@ class _GrowingArray:
     """An array in a .npy file, of a length that is known at its end; NumPy leaves room for it in the header."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self._file = open(path, "wb")  # noqa: SIM115, closed by close()
+        self._file = open(path, "wb")  # noqa: SIM115, closed by __exit__
         self._dtype = dtype
         self.length = 0
         self._write_header()
@@ -92,10 +92,14 @@ class _GrowingArray:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
         self.length += len(values)
 
-    def close(self) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with self._file:
+            if error is None:
+                self._file.seek(0)
+                self._write_header()
 
     def _write_header(self) -> None:
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self.length,)}

@@ -21,6 +21,7 @@ from nmt.data.corpus import Corpus, EncodedCorpus
 from nmt.data.prepare import Corpora
 from nmt.data.sampler import BatchBudget, Plan, TokenBudgetSampler, cut_batches, halve_until
 from nmt.data.stream import Gather, StreamedCorpus, StreamingLoader
+from nmt.data.workers import ending_with_this_process
 from nmt.errors import CheckpointError
 
 _log = logging.getLogger(__name__)
@@ -235,4 +236,5 @@ def _in_order(
         num_workers=workers,
         pin_memory=pin_memory,
         generator=torch.Generator(),
+        worker_init_fn=ending_with_this_process(),
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
-from nmt.data.cache import Cache, cache_key
+from nmt.data.cache import Cache, cache_key, contents_of
 from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, Directories, EncodedCorpus
 from nmt.data.hashes import RememberedHashes
@@ -246,7 +246,7 @@ class _Preparation:
         def build_index(directory: Path) -> None:
             write_corpus_index(pairs.directory, tokens, directory, max_tokens=max_tokens)
 
-        index_key = cache_key(step="index", tokens=key, max_tokens=max_tokens)
+        index_key = cache_key(step="index", tokens=key, files=contents_of(tokens), max_tokens=max_tokens)
         return EncodedCorpus(
             Directories(pairs.directory, tokens, self.cache.entry("index", index_key, build_index)),
             places=[reader.place for reader, _ in pairs.readers],

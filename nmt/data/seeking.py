@@ -6,6 +6,7 @@ the cache; the target file has an index of its own, so line n of both is found w
 
 import itertools
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +19,18 @@ from nmt.data.arrays import Int64
 from nmt.data.cache import Cache, cache_key
 from nmt.data.pairs import Row
 from nmt.data.text_files import BYTE_ORDER_MARK, GZIP_MAGIC, ParallelText, missing_file, raw_lines
+from nmt.data.untouched import settled, states
 from nmt.errors import DataError
 
 EVERY = 1024  # lines: of a billion, the places of both sides take 16 MB
 
 
 class Places(NamedTuple):
-    """Of a file: the bytes where lines 0, EVERY, 2 EVERY, … begin, and how many lines there are."""
+    """Of a file: the bytes where lines 0, EVERY, 2 EVERY, … begin, how many lines there are, and what it was then."""
 
     offsets: Int64
     lines: int
+    state: tuple[int, ...]  # of `_state`
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class SeekableText:
 
     def rows(self, first: int = 0) -> Iterator[Row]:
         """The pairs from line `first` (counted from 0) on, as `ParallelText.rows` gives them."""
+        if first >= self.lines:
+            return
         sources = _lines(self.text.source_file, self.source, first)
         targets = _lines(self.text.target_file, self.target, first)
         for line, (source, target) in enumerate(zip(sources, targets, strict=False), start=first + 1):
@@ -58,18 +63,23 @@ def seekable(reader: object, cache: Cache) -> SeekableText | None:
     for file in files:
         if not os.path.isfile(file):
             raise missing_file(file)
-    states = [(os.path.abspath(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
+    found = states(os.path.abspath(file) for file in files)
+    as_found = {path: [size, *times, inode] for path, (size, *times, inode, _) in found.items()}
+    # A file touched just now may change again without showing another time: such places are found anew.
+    doubt = None if settled(found) else time.time_ns()
 
     def build(directory: Path) -> None:
         for side, file in zip(("source", "target"), files, strict=True):
             np.save(directory / f"{side}.npy", np.append(*_places(file)))
 
-    directory = cache.entry("places", cache_key(step="places", every=EVERY, files=states), build)
+    directory = cache.entry("places", cache_key(step="places", every=EVERY, files=as_found, doubt=doubt), build)
     source, target = (np.load(directory / f"{side}.npy") for side in ("source", "target"))
     if source[-1] != target[-1]:
         for _ in reader.rows():  # which says it at the end of the shorter file
             pass
-    return SeekableText(reader, *(Places(numbers[:-1], int(numbers[-1])) for numbers in (source, target)))
+    was = [_state(*(int(found[os.path.abspath(file)][i]) for i in (0, 1, 3))) for file in files]
+    sides = zip((source, target), was, strict=True)
+    return SeekableText(reader, *(Places(numbers[:-1], int(numbers[-1]), state) for numbers, state in sides))
 
 
 def rows_from(files: Sequence[SeekableText], first: int) -> Iterator[Row]:
@@ -108,10 +118,18 @@ def _places(file: str) -> tuple[list[int], int]:
 def _lines(file: str, places: Places, first: int) -> Iterator[bytes]:
     try:
         with open(file, "rb") as stream:
+            now = os.fstat(stream.fileno())
+            if _state(now.st_size, now.st_mtime_ns, now.st_ino) != places.state:
+                raise DataError(f"{file}: has changed since training began, so its lines are elsewhere; start again")
             stream.seek(int(places.offsets[first // EVERY]))
             yield from itertools.islice(stream, first % EVERY, places.lines - first + first % EVERY)
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _state(size: int, modified: int, inode: int) -> tuple[int, ...]:
+    """What a change of content changes; not the time of the inode, which a hard link made for a backup changes too."""
+    return size, modified, inode
 
 
 def _is_compressed(file: str) -> bool:

@@ -37,6 +37,7 @@ from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.data.seeking import SeekableText, after_turns, rows_from, seekable
 from nmt.data.sources import WeightedReader
 from nmt.data.tables import Parquet
+from nmt.data.workers import ending_with_this_process
 from nmt.errors import CheckpointError, DataError
 from nmt.text.tokenizer import Tokenizers
 
@@ -114,6 +115,8 @@ class StreamedCorpus:
         found = [[(reader, seekable(reader, cache)) for reader, _ in files] for files in self.sources]
         others = [reader for files in found for reader, places in files if places is None]
         whole = [reader.place for reader in others if not isinstance(reader, Parquet)]  # which skips by itself
+        if others and len(others) < sum(map(len, found)):  # one that cannot be sought in, and all are read
+            whole = whole or [others[0].place]
         if whole:
             _log.info(
                 "streaming: every process reads the corpus whole and uses its share, since %s is no plain text in two"
@@ -149,12 +152,12 @@ class StreamedCorpus:
         return (parsed() for parsed in self.rows(skip))
 
     def text(self, index: int) -> tuple[str, str]:
-        """Source and target of pair number `index` of a pass, read again from the start: for naming a bad one."""
+        """Source and target of pair number `index` of a pass, read again: for naming a bad one."""
         pair = next(self.pairs(skip=index))
         return pair.source, pair.target
 
     def origin(self, index: int) -> str:
-        """Where pair number `index` of a pass stands; as slow as `text`."""
+        """Where pair number `index` of a pass stands, read again too."""
         return str(next(self.pairs(skip=index)).origin)
 
     def buffer(self, pairs: Sequence[Pair]) -> BufferedCorpus:
@@ -242,6 +245,7 @@ class StreamingLoader:
                 prefetch_factor=1,  # one buffer is hundreds of batches
                 collate_fn=_unchanged,  # or a DataLoader makes tensors of arrays
                 generator=torch.Generator(),
+                worker_init_fn=ending_with_this_process(),
             )
         ranks, last_found = self._buffers.world_size, self._buffers.start[0]
         for made in buffers:

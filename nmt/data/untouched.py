@@ -6,13 +6,18 @@ later change), a clock that is behind them, and a machine that has been started 
 and keep its times).
 """
 
+import hashlib
 import os
+import platform
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 SETTLED_SECONDS = 2.0  # coarsest times of file systems in use
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# Of each machine that shares a disk its own notes, or each would undo those of the others
+HERE = hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:8]
 
 States = dict[str, list[int | str]]  # by path; plain values, for JSON
 

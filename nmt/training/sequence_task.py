@@ -95,8 +95,9 @@ class SequenceTask(lightning.LightningModule):
         optimizer.found_inf = (~finite).to(torch.float32)  # type: ignore[attr-defined]  # 1: the step changes nothing
         clipped = (train.clip_norm / (norm + 1e-6)).clamp(max=1.0) if train.clip_norm else torch.ones_like(norm)
         torch._foreach_mul_(gradients, factor * clipped)
-        self.finite.close(self.global_step + 1, finite)
-        reporting = (self.global_step + 1) % train.log_every_steps == 0
+        step = self.global_step + 1
+        self.finite.close(step, finite)
+        reporting = step % train.log_every_steps == 0 or step == self.total_steps
         if reporting or norm.device.type == "cpu":  # on a GPU, asking would wait for it at every step
             self._look()
         if reporting:

@@ -56,6 +56,7 @@ class Peers(Callback):
         self._everyone: list[Process] = []
         self._launched: list[subprocess.Popen[bytes]] = []
         self._cause = ""
+        self._failed_here = False
 
     def setup(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", stage: str) -> None:
         mine = Process(platform.node(), os.getpid(), str(self._folder))
@@ -96,6 +97,7 @@ class Peers(Callback):
                     f" when that is mended, go on with: {resume_command}"
                 ) from error
             if isinstance(error, Exception) and not isinstance(error, Interrupted):  # on a signal, all leave together
+                self._failed_here = True
                 said = str(error) if isinstance(error, NMTError) else f"{type(error).__name__}: {error}"
                 self._write_down(
                     f"rank {trainer.global_rank} failed{self._where(trainer.global_rank)}: {said}", trainer
@@ -147,12 +149,12 @@ class Peers(Callback):
         return False
 
     def _end_launched(self) -> None:
-        """No process that this one has launched outlives it."""
+        """No process that this one has launched outlives it; what failed here is said, and they wait for its like."""
         if not self._launched:
             return
-        if distributed.is_initialized() and distributed.get_backend() == "gloo":
-            distributed.destroy_process_group()  # so that they notice
-        deadline = time.monotonic() + GRACE
+        if not self._failed_here and distributed.is_initialized() and distributed.get_backend() == "gloo":
+            distributed.destroy_process_group()  # so that one that waits for this one alone notices
+        deadline = time.monotonic() + (0.0 if self._failed_here else GRACE)
         for process in self._launched:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))

@@ -71,7 +71,7 @@ class ThroughputMonitor(Callback):
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
-        if self._step % self._every_steps == 0:
+        if self._step % self._every_steps == 0 or self._step == getattr(pl_module, "total_steps", None):
             self._log(trainer, pl_module)
 
     def on_validation_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
