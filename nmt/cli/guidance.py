@@ -62,7 +62,11 @@ def add_guidance_options(parser: argparse.ArgumentParser) -> None:
         "--glossary", type=Path, metavar="FILE", help="source TAB target: where the one stands, the other must"
     )
     group.add_argument(
-        "--copy", type=_kinds, default=(), metavar="LIST", help=f"come through as they are: all, or {','.join(KINDS)}"
+        "--copy",
+        type=_kinds,
+        default=(),
+        metavar="LIST",
+        help=f"bring through as they are: all, or {','.join(KINDS)}; a number only where attention finds its place",
     )
     group.add_argument(
         "--mbr",
