@@ -16,7 +16,8 @@ from nmt.data.cache import Cache
 from nmt.data.cleaning import CleaningReport
 from nmt.data.seeking import after_turns, seekable
 from nmt.data.sources import WeightedReader
-from nmt.data.stream import StreamedCorpus, StreamingLoader, in_turn
+from nmt.data.stream import StreamingLoader
+from nmt.data.streamed_corpus import StreamedCorpus, in_turn
 from nmt.data.text_files import ParallelText
 from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers

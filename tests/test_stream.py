@@ -17,7 +17,8 @@ from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.loader import training_loader
 from nmt.data.prepare import Corpora, prepare_corpora
-from nmt.data.stream import BufferedCorpus, Gather, StreamedCorpus, StreamingLoader, even_order
+from nmt.data.stream import Gather, StreamingLoader, even_order
+from nmt.data.streamed_corpus import BufferedCorpus, StreamedCorpus
 from nmt.errors import CheckpointError, DataError
 
 COUNT = 90

@@ -8,7 +8,7 @@
     pools.py      Pools: which pairs of an epoch are planned together, a quarter of a million at a time
     collate.py    collate: pairs → TranslationBatch, with subword regularisation if wanted
     loader.py     TrainingLoader (shuffled, resumable, any number of ranks and workers) and EvaluationLoader
-    stream.py     StreamingLoader: the same without storing the corpus
+    stream.py     StreamingLoader: the same without storing the corpus     (streamed_corpus, seeking)
     workers.py    worker processes that end with the process they work for
     batch.py      TranslationBatch and RecognitionBatch: what models are given
     lines/        lines of handwriting → RecognitionBatch, with the sampler and loaders of above

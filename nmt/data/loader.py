@@ -20,7 +20,8 @@ from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Corpus, EncodedCorpus
 from nmt.data.prepare import Corpora
 from nmt.data.sampler import BatchBudget, Plan, TokenBudgetSampler, cut_batches, halve_until
-from nmt.data.stream import Gather, StreamedCorpus, StreamingLoader
+from nmt.data.stream import Gather, StreamingLoader
+from nmt.data.streamed_corpus import StreamedCorpus
 from nmt.data.workers import ending_with_this_process
 from nmt.errors import CheckpointError
 

@@ -25,7 +25,7 @@ from nmt.data.hashes import RememberedHashes
 from nmt.data.pairs import Languages
 from nmt.data.sources import WeightedReader, contents, open_corpora, open_sources, size_of
 from nmt.data.store import read_all, stored_texts, write_corpus_index, write_pairs, write_tokens
-from nmt.data.stream import StreamedCorpus, in_turn
+from nmt.data.streamed_corpus import StreamedCorpus, in_turn
 from nmt.data.text_files import hash_file
 from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
