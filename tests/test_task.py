@@ -84,7 +84,13 @@ POISON = 299  # a source token whose embedding is not finite
 
 
 def trained(
-    tokenizers: Tokenizers, batches: list[TranslationBatch], tmp_path: Path, *, callbacks: Any = (), **train: Any
+    tokenizers: Tokenizers,
+    batches: list[TranslationBatch],
+    tmp_path: Path,
+    *,
+    callbacks: Any = (),
+    total_steps: int | None = None,
+    **train: Any,
 ) -> TranslationTask:
     """A task after the steps these batches make, on as many processes as there are."""
     torch.manual_seed(5)
@@ -92,7 +98,7 @@ def trained(
     model = build_translation(options.model, 300, 300)
     with torch.no_grad():
         model.source_embedding.weight[POISON] = float("inf")
-    task = TranslationTask(options, model, tokenizers, validation=None, total_steps=None)
+    task = TranslationTask(options, model, tokenizers, validation=None, total_steps=total_steps)
     quiet_lightning()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     trainer = lightning.Trainer(
@@ -296,6 +302,17 @@ def test_the_reward_of_the_draws_is_reported_over_all_batches(
     data = [batch((4, 5), (3, 3), (2, 2)), batch((3, 2))]
     task = trained(tokenizers, data, tmp_path, accumulate=2, log_every_steps=1, risk={"samples": 2})
     assert float(task.trainer.callback_metrics["train/gleu"]) == pytest.approx(100 * 1.2 / 4)
+
+
+def test_the_last_step_is_reported_though_no_report_is_due(tokenizers: Tokenizers, tmp_path: Path) -> None:
+    """Lightning logged it with what had been measured ten steps before: a run of 60 steps had row 50 twice."""
+    data = [batch((4, 5), (3, 3)), batch((2, 2)), batch((3, 2))]
+
+    def reported(every: int) -> float:
+        task = trained(tokenizers, data, tmp_path, log_every_steps=every, total_steps=3)
+        return float(task.trainer.callback_metrics["train/loss"])
+
+    assert reported(2) == reported(1)
 
 
 def test_without_risk_no_reward_is_reported(tokenizers: Tokenizers, tmp_path: Path) -> None:
