@@ -343,6 +343,15 @@ def test_tokens_are_counted(tmp_path: Path) -> None:
     assert len(speeds) == 2 and all(75 < speed <= 750 for speed in speeds)
 
 
+def test_the_last_row_of_a_run_is_measured_there(tmp_path: Path) -> None:
+    """It had the speed and the loss of the last report, however long ago that was."""
+    fit(tmp_path, tiny_config(max_steps=900, log_every_steps=400, max_minutes=0.002), pause=0.02)
+    with (tmp_path / "metrics.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["train/loss"]]
+    assert len(rows) == 1 and 0 < int(rows[0]["step"]) < 50
+    assert 75 < float(rows[0]["train/tokens_per_second"]) <= 750
+
+
 KILLED_WHILE_VALIDATING = """
 import os, signal, sys
 from pathlib import Path

@@ -20,6 +20,7 @@ from nmt.errors import CheckpointError, TrainingError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import END, START, Tokenizer, Tokenizers
 from nmt.training.ending.faults import BatchOnHand, NonFiniteLimit, is_out_of_memory, lines_of, memory_explained
+from nmt.training.ending.stopping import FinalValidation
 from nmt.training.keeping.checkpoints import Checkpoints
 from nmt.training.keeping.random_state import RandomState
 from nmt.training.running import share_of_rank
@@ -309,7 +310,8 @@ def test_the_last_step_is_reported_though_no_report_is_due(tokenizers: Tokenizer
     data = [batch((4, 5), (3, 3)), batch((2, 2)), batch((3, 2))]
 
     def reported(every: int) -> float:
-        task = trained(tokenizers, data, tmp_path, log_every_steps=every, total_steps=3)
+        stop = [FinalValidation()]
+        task = trained(tokenizers, data, tmp_path, callbacks=stop, log_every_steps=every, total_steps=3)
         return float(task.trainer.callback_metrics["train/loss"])
 
     assert reported(2) == reported(1)

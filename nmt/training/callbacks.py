@@ -55,8 +55,8 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
     """The callbacks of `run.config.train`, for a run that shows its progress on a `terminal` or in lines.
 
     The other processes come first, to be heard of at once; averaging next, so that its weights are back in place before
-    anything is saved; the random state before what saves; speed before the line that shows it; saving and stopping
-    last, where Lightning puts them anyhow.
+    anything is saved; the random state before what saves; what says that the run ends before what measures its last
+    step; speed before the line that shows it; saving last, where Lightning puts it anyhow.
     """
     train = run.config.train
     return [
@@ -65,13 +65,13 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
         RandomState(),
         BatchOnHand(),
         ContinueMetrics(train.log_every_steps),
+        *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
+        FinalValidation(),
         ThroughputMonitor(train.log_every_steps, UNITS[run.config.task]),
         *progress_callbacks(train.log_every_steps, terminal=terminal),
         ValidationSamples(run.samples),
         LearningCurves(run.metrics, run.curves, PANELS[run.config.task]),
         *_present(early_stopping(train)),
-        *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
-        FinalValidation(),
         *saving_callbacks(train, run.checkpoints, resume_command=run.resume_command),
     ]
 

@@ -50,6 +50,7 @@ class SequenceTask(lightning.LightningModule):
         self.plateau = Plateau(train.schedule, higher_is_better=MONITORS[train.monitor][1] == "max")
         self.finite = FiniteWatch(name_examples)
         self._running: Sums | None = None
+        self._norm: Tensor | None = None  # of the last step's gradients
         self._window_tokens: Tensor | None = None  # of the batches accumulated for the next step
         self._validated: Sums | None = None
 
@@ -95,13 +96,18 @@ class SequenceTask(lightning.LightningModule):
         optimizer.found_inf = (~finite).to(torch.float32)  # type: ignore[attr-defined]  # 1: the step changes nothing
         clipped = (train.clip_norm / (norm + 1e-6)).clamp(max=1.0) if train.clip_norm else torch.ones_like(norm)
         torch._foreach_mul_(gradients, factor * clipped)
-        step = self.global_step + 1
-        self.finite.close(step, finite)
-        reporting = step % train.log_every_steps == 0 or step == self.total_steps
+        self.finite.close(self.global_step + 1, finite)
+        reporting = (self.global_step + 1) % train.log_every_steps == 0
         if reporting or norm.device.type == "cpu":  # on a GPU, asking would wait for it at every step
             self._look()
+        self._norm = norm
         if reporting:
-            self._report(norm)
+            self._report()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lightning logs once more where the run ends: then it needs what is true there, not the last report."""
+        if self.trainer.should_stop and self._running is not None:
+            self._report()
 
     def on_train_end(self) -> None:
         self._look()
@@ -110,14 +116,14 @@ class SequenceTask(lightning.LightningModule):
         for sentence in self.finite.look(world_size=self.world_size):
             log.warning("%s; the step is skipped", sentence)
 
-    def _report(self, norm: Tensor) -> None:
-        assert self._running is not None
+    def _report(self) -> None:
+        assert self._running is not None and self._norm is not None
         sums = over_ranks(self._running, self.world_size)
         self._running = None
         optimizer = self.optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer)
         rate = float(optimizer.param_groups[0]["lr"])
-        values: dict[str, Tensor | float] = {"train/learning_rate": rate, "train/gradient_norm": norm}
+        values: dict[str, Tensor | float] = {"train/learning_rate": rate, "train/gradient_norm": self._norm}
         self.log_dict(values | self.report(sums))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -8,12 +8,13 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as lightning
-from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
 from nmt.config.training import TrainConfig
 from nmt.errors import TrainingError
 from nmt.training.ending import slurm
 from nmt.training.keeping.checkpoints import MONITORS, Checkpoints
+from nmt.training.steps import StepCallback
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Interrupted(TrainingError):
     exit_code = 75
 
 
-class GracefulStop(Checkpoint):
+class GracefulStop(StepCallback, Checkpoint):
     """SIGINT or SIGTERM: finish the optimiser step, save, and leave with `Interrupted`; a second signal does not wait.
 
     SIGUSR1 in a SLURM job, sent before its time is up, does the same and has the job queued again. (A job that SLURM
@@ -38,29 +39,20 @@ class GracefulStop(Checkpoint):
         self._checkpoints = checkpoints
         self._resume_command = resume_command
         self._received: int | None = None
-        self._step = -1
         self._stopping = False
         self._previous: dict[int, Any] = {}
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """Take the signals over, after Lightning has installed its handlers."""
-        self._received, self._stopping, self._step = None, False, trainer.global_step
+        super().on_train_start(trainer, pl_module)
+        self._received, self._stopping = None, False
         if threading.current_thread() is threading.main_thread():
             in_a_job = (slurm.REQUEUE_SIGNAL,) if slurm.job_id() is not None else ()
             for number in (signal.SIGINT, signal.SIGTERM, *in_a_job):
                 self._previous[number] = signal.signal(number, self._receive)
 
-    def on_train_batch_end(
-        self,
-        trainer: "lightning.Trainer",
-        pl_module: "lightning.LightningModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        if trainer.global_step == self._step:
-            return  # gradients of a half accumulated step would be lost
-        self._step = trainer.global_step
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """Only now: gradients of a half accumulated step would be lost."""
         if not trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
             return
         if self._checkpoints.saved_step != trainer.global_step:
@@ -104,14 +96,13 @@ class GracefulStop(Checkpoint):
         self._previous = {}
 
 
-class TimeLimit(Callback):
+class TimeLimit(StepCallback):
     """Ends the run, with a last validation, after `minutes` of training; validations and earlier starts count."""
 
     def __init__(self, minutes: float) -> None:
         self._limit = 60.0 * minutes
         self._earlier = 0.0  # seconds of the starts before this one
         self._started: float | None = None
-        self._step = -1
 
     @property
     def seconds(self) -> float:
@@ -120,24 +111,15 @@ class TimeLimit(Callback):
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """A run that has had its time is over: a further start trains no step."""
-        self._started, self._step = time.monotonic(), trainer.global_step
+        super().on_train_start(trainer, pl_module)
+        self._started = time.monotonic()
         if trainer.strategy.reduce_boolean_decision(self.seconds >= self._limit, all=False):
             log.info("the time limit of %g minutes was reached before", self._limit / 60.0)
             trainer.should_stop = True
 
-    def on_train_batch_end(
-        self,
-        trainer: "lightning.Trainer",
-        pl_module: "lightning.LightningModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        if trainer.global_step == self._step:
-            return
-        self._step = trainer.global_step
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if trainer.strategy.reduce_boolean_decision(self.seconds >= self._limit, all=False):
-            log.info("time limit of %g minutes reached after step %d", self._limit / 60.0, self._step)
+            log.info("time limit of %g minutes reached after step %d", self._limit / 60.0, trainer.global_step)
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,21 +129,14 @@ class TimeLimit(Callback):
         self._earlier = float(state_dict["seconds"])
 
 
-class FinalValidation(Callback):
+class FinalValidation(StepCallback):
     """Stops at the last step of the run as if asked to, because that is when Lightning validates and saves unasked.
 
     A schedule that ends near zero makes the last steps the best ones; with `validate_every_steps` they would otherwise
     be neither validated nor saved, unless it divides the length of the run.
     """
 
-    def on_train_batch_end(
-        self,
-        trainer: "lightning.Trainer",
-        pl_module: "lightning.LightningModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if trainer.global_step == getattr(pl_module, "total_steps", None):
             trainer.should_stop = True
 

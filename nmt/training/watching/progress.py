@@ -9,6 +9,8 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar, TQDMProgressBar
 
+from nmt.training.steps import StepCallback
+
 log = logging.getLogger(__name__)
 
 # logged name → (what a line or the bar calls it, its format)
@@ -35,7 +37,7 @@ PLAIN = {"train/teacher_forcing": 1.0, "train/lost_lines": 0.0}  # not shown whe
 UNITS = {"translation": "tokens", "recognition": "characters"}  # what targets are made of, by the configuration's task
 
 
-class ThroughputMonitor(Callback):
+class ThroughputMonitor(StepCallback):
     """Logs target tokens, or whatever the `unit` is, per second of training (validation excluded).
 
     `train/tokens_per_second` is of wall time; `train/tokens_per_cpu_second` counts the processor time of this process
@@ -51,12 +53,11 @@ class ThroughputMonitor(Callback):
         self._mark = (0.0, 0.0)
         self._validated = False
         self._earlier_cpu = self._cpu_at_start = 0.0
-        self._step = -1
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         self._mark = (time.perf_counter(), time.process_time())
         self._cpu_at_start = time.process_time()
-        self._step = trainer.global_step
+        super().on_train_start(trainer, pl_module)
 
     def on_train_batch_end(
         self,
@@ -68,10 +69,11 @@ class ThroughputMonitor(Callback):
     ) -> None:
         """`batch` has `target_lengths` (B)."""
         self._tokens = self._tokens + batch.target_lengths.sum()
-        if trainer.global_step == self._step:
-            return
-        self._step = trainer.global_step
-        if self._step % self._every_steps == 0 or self._step == getattr(pl_module, "total_steps", None):
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """Lightning logs when it is due, and once more where the run ends: then it needs what is true there."""
+        if trainer.global_step % self._every_steps == 0 or trainer.should_stop:
             self._log(trainer, pl_module)
 
     def on_validation_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
@@ -111,30 +113,19 @@ class ThroughputMonitor(Callback):
         return self._earlier_cpu + time.process_time() - self._cpu_at_start
 
 
-class LogLines(Callback):
+class LogLines(StepCallback):
     """One plain line every `every_steps` steps and one a validation, to the package's log."""
 
     def __init__(self, every_steps: int) -> None:
         self._every_steps = every_steps
-        self._step = -1
         self._started = time.monotonic()
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        self._step = trainer.global_step
+        super().on_train_start(trainer, pl_module)
         self._started = time.monotonic()
 
-    def on_train_batch_end(
-        self,
-        trainer: "lightning.Trainer",
-        pl_module: "lightning.LightningModule",
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        if trainer.global_step == self._step:
-            return
-        self._step = trainer.global_step
-        if self._step % self._every_steps == 0:
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        if trainer.global_step % self._every_steps == 0:
             log.info("%s", self._line(trainer, "train/"))
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
