@@ -68,7 +68,7 @@ def prepare(folder: Path) -> dict[str, float]:
 def check(folder: Path) -> dict[str, float]:
     """Open it for the first time."""
     import datasets  # noqa: F401, not to count its import
-    import sentencepiece  # noqa: F401
+    import sentencepiece  # noqa: F401, the same
 
     from nmt.data.prepare import prepare_corpora
 
@@ -82,7 +82,7 @@ def check(folder: Path) -> dict[str, float]:
 def start(folder: Path, steps: int) -> dict[str, float]:
     """Open the prepared corpus, plan the epoch, train."""
     import datasets  # noqa: F401, not to count its import
-    import sentencepiece  # noqa: F401
+    import sentencepiece  # noqa: F401, the same
     import torch
 
     from nmt.data.loader import training_loader

@@ -27,5 +27,5 @@ if __name__ == "__main__":
             fail(kind)
         return train(task, batch, index)
 
-    TranslationTask.training_step = training_step  # type: ignore[method-assign]
+    TranslationTask.training_step = training_step
     raise SystemExit(main(sys.argv[4:]))

@@ -130,7 +130,7 @@ def test_processes_hand_over_what_is_awaited_before_they_ask_for_more() -> None:
 
     must_wait: list[bool] = []
     ahead = []
-    for _ in Processes(Pool(), 2).answers(stream()):  # type: ignore[arg-type]
+    for _ in Processes(Pool(), 2).answers(stream()):
         answered += 1
         ahead.append(asked - answered)
     assert answered == 8
@@ -164,8 +164,8 @@ def test_after_a_burst_every_line_is_answered_before_the_next_is_sent(way: str, 
     command = [sys.executable, "-c", COUNTING, str(Path(__file__).parent), *more]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(command, **streams, bufsize=0, env=buffered) as process:  # type: ignore[call-overload]
-        sink = process.stdin if way == "standard input" else open(fifo, "wb", buffering=0)  # noqa: SIM115
+    with subprocess.Popen(command, **streams, bufsize=0, env=buffered) as process:
+        sink = process.stdin if way == "standard input" else open(fifo, "wb", buffering=0)  # noqa: SIM115, closed below
         with sink:
             sink.write(b"a b\n" * 14)
             assert [process.stdout.readline() for _ in range(14)] == [b"b a\n"] * 14

@@ -295,7 +295,7 @@ def test_numbers_that_cannot_be_are_an_error_with_a_place(number: float) -> None
 )  # fmt: skip
 def test_options_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError):
-        SearchOptions(**wrong)  # type: ignore[arg-type]
+        SearchOptions(**wrong)
 
 
 @pytest.mark.parametrize(("end", "forbidden"), [(99, ()), (END, (-1,))])

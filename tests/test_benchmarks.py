@@ -55,7 +55,7 @@ def test_a_batch_is_tried_with_a_whole_step(monkeypatch: pytest.MonkeyPatch) -> 
     loss = module.batch_loss
 
     def watched(model: torch.nn.Module, batch: object, **rest: float) -> object:
-        seen.append(tuple(batch.source.shape))  # type: ignore[attr-defined]
+        seen.append(tuple(batch.source.shape))
         return loss(model, batch, **rest)
 
     monkeypatch.setattr(module, "batch_loss", watched)
@@ -106,7 +106,7 @@ def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine where nobody installed them."""
     for adapter, package in (("peers.opennmt", "onmt"), ("peers.joey", "joeynmt"), ("peers.opennmt", "pyonmttok")):
         monkeypatch.delitem(sys.modules, adapter, raising=False)
-        monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, package, None)
 
 
 @pytest.mark.parametrize("name", list(SMALL))

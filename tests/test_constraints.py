@@ -85,7 +85,7 @@ class Case(NamedTuple):
         return self.rules.wrap(WorldStepper(self.problem.worlds, garbage=0.01))
 
     def beam(self, options: SearchOptions) -> list[list[Hypothesis]]:
-        return beam_search(self.stepper(), options=options, **self.common())  # type: ignore[arg-type]
+        return beam_search(self.stepper(), options=options, **self.common())
 
     def one(self, index: int) -> "Case":
         problem = Problem([self.problem.worlds[index]], [self.problem.limits[index]])
@@ -173,8 +173,8 @@ def rescored(stepper: Stepper, scored: tuple[int, ...]) -> list[float]:
 @given(data=st.data())
 def test_a_beam_of_one_is_greedy_is_sampling_from_one(kind: str, data: st.DataObject) -> None:
     case = data.draw(cases(kind))
-    greedy = greedy_search(case.stepper(), **case.common())  # type: ignore[arg-type]
-    drawn = sample_search(case.stepper(), options=SamplingOptions(top_k=1), **case.common())  # type: ignore[arg-type]
+    greedy = greedy_search(case.stepper(), **case.common())
+    drawn = sample_search(case.stepper(), options=SamplingOptions(top_k=1), **case.common())
     beams = case.beam(SearchOptions(beam_size=1, length_penalty=0.0))
     worlds = case.rules.alter(case.problem)
     for world, limit, (beam,), one, (same,) in zip(worlds, case.problem.limits, beams, greedy, drawn, strict=True):
@@ -224,8 +224,8 @@ def test_the_start_is_no_part_of_what_was_said() -> None:
 
     class Shared(WorldStepper):
         def step(self, tokens: torch.Tensor, state: object) -> object:
-            tokens = tokens if state.prefixes[0][0] is not None else torch.full_like(tokens, START)  # type: ignore[attr-defined]
-            return super().step(tokens, state)  # type: ignore[arg-type]
+            tokens = tokens if state.prefixes[0][0] is not None else torch.full_like(tokens, START)
+            return super().step(tokens, state)
 
     world = World(seed=11)
     for wrapped in (NoRepeatNgram(Shared([world]), 1), RepetitionPenalty(Shared([world]), 9.0)):
@@ -278,9 +278,9 @@ def test_what_a_stepper_says_is_its_own(wrap: Callable[[Stepper], Stepper]) -> N
     before = table.values.clone()
     limits = torch.tensor([5])
     common = {"start": START, "end": END, "maximum_lengths": limits, "forbidden": (PAD,)}
-    greedy_search(wrap(table), min_length=2, **common)  # type: ignore[arg-type]
-    beam_search(wrap(table), options=SearchOptions(beam_size=1, min_length=2), **common)  # type: ignore[arg-type]
-    sample_search(wrap(table), options=SamplingOptions(min_length=2, top_k=2), **common)  # type: ignore[arg-type]
+    greedy_search(wrap(table), min_length=2, **common)
+    beam_search(wrap(table), options=SearchOptions(beam_size=1, min_length=2), **common)
+    sample_search(wrap(table), options=SamplingOptions(min_length=2, top_k=2), **common)
     assert torch.equal(table.values, before)
 
 

@@ -66,7 +66,7 @@ def test_no_text_is_judged_twice_and_no_line_searched_twice_at_a_point(monkeypat
 
     def counted(log_probs: torch.Tensor, **options: object) -> object:
         searched.append((id(log_probs), options["language_weight"], options["insertion_bonus"]))
-        return prefix_beam(log_probs, **options)  # type: ignore[arg-type]
+        return prefix_beam(log_probs, **options)
 
     monkeypatch.setattr(ctc_tuning, "prefix_beam", counted)
     tune_language(LINES, errors, scorer=ToyLanguage(7, 3), beam_size=5, **GRID)

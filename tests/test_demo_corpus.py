@@ -316,15 +316,15 @@ BOOK, MAN, WOMAN = phrase("Buch"), phrase("Mann"), phrase("Frau")
 def clause(
     subject: object, name: str, *parts: Part, tense: str = "present", modal: str = "", negated: bool = False
 ) -> Clause:
-    return Clause(subject, verb(name), tense, modal, negated, True, list(parts))  # type: ignore[arg-type]
+    return Clause(subject, verb(name), tense, modal, negated, True, list(parts))
 
 
 def accusative(nominal: object, preposition: str = "") -> Part:
-    return object_part(nominal, ACCUSATIVE, preposition)  # type: ignore[arg-type]
+    return object_part(nominal, ACCUSATIVE, preposition)
 
 
 def dative(nominal: object) -> Part:
-    return object_part(nominal, DATIVE, "to")  # type: ignore[arg-type]
+    return object_part(nominal, DATIVE, "to")
 
 
 READS = clause(MAN, "lesen", accusative(BOOK), HEUTE)

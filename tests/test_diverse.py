@@ -175,8 +175,8 @@ def test_without_a_penalty_all_groups_are_the_plain_beam_of_one(
     share = shape.beam_size // shape.groups
     penalties = {"length_penalty": alpha, "coverage_penalty": beta}
     n_best = data.draw(st.integers(1, share))
-    plain = search(problem, SearchOptions(beam_size=share, n_best=n_best, **penalties), None)  # type: ignore[arg-type]
-    wide = SearchOptions(beam_size=shape.beam_size, n_best=n_best, **penalties)  # type: ignore[arg-type]
+    plain = search(problem, SearchOptions(beam_size=share, n_best=n_best, **penalties), None)
+    wide = SearchOptions(beam_size=shape.beam_size, n_best=n_best, **penalties)
     for found, expected in zip(search(problem, wide, DiverseGroups(shape.groups, 0.0)), plain, strict=True):
         assert_same(found, expected)
 
@@ -189,8 +189,8 @@ def test_nothing_that_the_plain_beam_of_one_group_finds_is_lost(
     """What the first group finds is in the result, unless the result is full of better ones."""
     size, penalties = shape.beam_size, {"length_penalty": alpha, "coverage_penalty": beta}
     share = size // shape.groups
-    wide = SearchOptions(beam_size=size, n_best=size, **penalties)  # type: ignore[arg-type]
-    narrow = SearchOptions(beam_size=share, n_best=share, **penalties)  # type: ignore[arg-type]
+    wide = SearchOptions(beam_size=size, n_best=size, **penalties)
+    narrow = SearchOptions(beam_size=share, n_best=share, **penalties)
     diverse = search(problem, wide, DiverseGroups(shape.groups, strength))
     for found, expected in zip(diverse, search(problem, narrow, None), strict=True):
         names = [(h.tokens, h.finished) for h in found]

@@ -99,7 +99,7 @@ class NoSpace:
 
 def full_after(space: int) -> Callable[..., Any]:
     def opened(path: Path, mode: str = "r", **options: Any) -> Any:
-        stream: BinaryIO = open(path, mode, **options)  # noqa: SIM115
+        stream: BinaryIO = open(path, mode, **options)  # noqa: SIM115, the caller closes it
         return NoSpace(stream, space) if "r" not in mode else stream
 
     return opened

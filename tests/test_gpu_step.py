@@ -48,5 +48,8 @@ def test_a_step_never_waits_for_the_gpu() -> None:
                 loss = batch_loss(there, given, label_smoothing=0.1).loss
             loss.backward()
             optimizer.step()
+            if mode == "error":  # and what waits is noticed
+                with pytest.raises(RuntimeError, match="synchronizing"):
+                    loss.item()
         finally:
             torch.cuda.set_sync_debug_mode("default")

@@ -62,7 +62,7 @@ def test_every_invisible_character_of_unicode_is_removed_and_no_other() -> None:
 
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(ConfigError, match="nfd"):
-        normalize("a", "nfd")  # type: ignore[arg-type]
+        normalize("a", "nfd")
 
 
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from(FORMS))

@@ -31,7 +31,7 @@ def frames(rows: list[list[float]]) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def same(found: list[CTCHypothesis], expected: dict[tuple[int, ...], tuple[float, float]]) -> None:
+def assert_same(found: list[CTCHypothesis], expected: dict[tuple[int, ...], tuple[float, float]]) -> None:
     """The texts in order, each with its likelihood and its score."""
     ranked = sorted(expected, key=lambda ids: expected[ids][1], reverse=True)
     assert [one.ids for one in found] == ranked
@@ -43,7 +43,7 @@ def same(found: list[CTCHypothesis], expected: dict[tuple[int, ...], tuple[float
 @given(world=small)
 def test_a_wide_beam_finds_every_text_with_its_exact_likelihood(world: list[list[float]]) -> None:
     expected = {ids: (said.log_likelihood,) * 2 for ids, said in said_by_paths(world).items()}
-    same(prefix_beam(frames(world), beam_size=ALL, top_symbols=0, nbest=ALL), expected)
+    assert_same(prefix_beam(frames(world), beam_size=ALL, top_symbols=0, nbest=ALL), expected)
 
 
 @few
@@ -65,7 +65,7 @@ def test_a_wide_beam_ranks_every_text_with_the_language_model(
         language_weight=weight,
         insertion_bonus=bonus,
     )
-    same(found, expected)
+    assert_same(found, expected)
 
 
 @few
@@ -78,7 +78,7 @@ def test_a_wide_beam_with_a_lexicon_finds_every_text_of_its_words(seed: int, len
         if spells_words(ids, WORDS, SEPARATORS)
     }
     lexicon = Lexicon(WORDS, SEPARATORS)
-    same(prefix_beam(frames(world), beam_size=ALL, top_symbols=0, nbest=ALL, lexicon=lexicon), expected)
+    assert_same(prefix_beam(frames(world), beam_size=ALL, top_symbols=0, nbest=ALL, lexicon=lexicon), expected)
 
 
 @few
@@ -200,7 +200,7 @@ class NeuralLanguage:
             with torch.no_grad():
                 after = self.cell(self.embedding(torch.tensor(symbol)), hidden)
                 computed["all"] = (after, self.output(after).log_softmax(0).tolist())
-        return computed["all"]  # type: ignore[no-any-return]
+        return computed["all"]
 
     def extend(self, state: Any, symbol: int) -> tuple[float, Any]:
         hidden, row = self._read(state)
@@ -223,7 +223,7 @@ def test_a_neural_language_model_fits_the_seam() -> None:
         expected[ids] = (said.log_likelihood, said.log_likelihood + 0.8 * (total + language.finish(state)))
     language.steps = 0
     found = prefix_beam(frames(world), beam_size=ALL, top_symbols=0, nbest=ALL, scorer=language, language_weight=0.8)
-    same(found, expected)
+    assert_same(found, expected)
     assert language.steps <= len(expected)  # once for each text, not for each question
 
 

@@ -143,7 +143,7 @@ def test_every_parameter_has_a_gradient_whatever_the_shortcuts_weight(folder: Pa
     model = build_recognition(config.model, len(corpora.alphabet))
     task = RecognitionTask(config, model, corpora.alphabet, validation=None, total_steps=None)
     batch = next(iter(line_evaluation_loader(corpora.train, config.data)))
-    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
+    task.training_step(batch, 0).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     assert model.shortcut is not None and bool(model.shortcut.weight.grad.any()) == (weight > 0)
 

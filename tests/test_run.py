@@ -247,7 +247,7 @@ def test_an_atomic_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) ->
     atomic_write(file, "old")
 
     def half_then_full(stream: object) -> None:
-        stream.write(b"ne")  # type: ignore[attr-defined]
+        stream.write(b"ne")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StorageError, match=r"file: cannot write about 123,456 bytes: No space left on device"):

@@ -18,7 +18,7 @@ BUDGETS = st.builds(BatchBudget, st.integers(1, 200), st.integers(1, 200), st.in
 
 def sampler(lengths: list[tuple[int, int]], budget: BatchBudget, **options: object) -> TokenBudgetSampler:
     source, target = np.array(lengths, dtype=np.int32).T
-    return TokenBudgetSampler(source, target, budget, seed=7, **options)  # type: ignore[arg-type]
+    return TokenBudgetSampler(source, target, budget, seed=7, **options)
 
 
 def batches(plan: Plan) -> list[list[int]]:

@@ -321,7 +321,7 @@ def test_one_door_for_both_kinds(corpora: Corpora, folder: Path) -> None:
     assert isinstance(loader, StreamingLoader)
     assert not hasattr(loader, "__len__")  # Lightning asks for it
     stored = prepare_corpora(config(folder, streaming=False), SMALL)
-    assert len(training_loader(stored, config(folder), seed=1)) > 10  # type: ignore[arg-type]
+    assert len(training_loader(stored, config(folder), seed=1)) > 10
 
 
 def test_unusable_streams_are_errors(folder: Path, tmp_path: Path, corpora: Corpora) -> None:

@@ -131,7 +131,7 @@ def fit(
             use_distributed_sampler=False,
             **((options if train.validate_every_steps else {}) | trainer),
         )
-        validation = DataLoader([batch_of(100), batch_of(101)], batch_size=None) if validate else None  # type: ignore
+        validation = DataLoader([batch_of(100), batch_of(101)], batch_size=None) if validate else None
         newest = newest_usable_checkpoint(run.checkpoints)
         engine.fit(task, Loader(), validation, ckpt_path=newest)
         close_loggers(loggers, run)

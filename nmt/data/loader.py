@@ -207,7 +207,7 @@ class EvaluationLoader(Generic[Batch]):
         planned = (self._plan.batch(step) for step in range(len(self)))
         lent = bool((self._plan.order == LENT).any())
         for batch in _in_order(PlannedBatches(self._make, 0), planned, workers=0, pin_memory=self.pin_memory):
-            yield batch._replace(ids=torch.full_like(batch.ids, LENT)) if lent else batch  # type: ignore[attr-defined]
+            yield batch._replace(ids=torch.full_like(batch.ids, LENT)) if lent else batch  # type: ignore[attr-defined]  # every batch is a NamedTuple with ids
 
 
 class PlannedBatches(Dataset[Batch]):

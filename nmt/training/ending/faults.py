@@ -155,7 +155,7 @@ def memory_explained(trainer: "lightning.Trainer", describe: Callable[[Any], str
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        batch = next((one.batch for one in trainer.callbacks if isinstance(one, BatchOnHand)), None)  # type: ignore[attr-defined]
+        batch = next((one.batch for one in trainer.callbacks if isinstance(one, BatchOnHand)), None)  # type: ignore[attr-defined]  # untyped in Lightning
         raise TrainingError(_too_large(batch, describe, step=trainer.global_step + 1, error=error)) from error
 
 

@@ -165,7 +165,7 @@ class Peers(Callback):
 
 def failing_together(trainer: "lightning.Trainer", *, resume_command: str) -> contextlib.AbstractContextManager[None]:
     """`Peers.fail_together` of a trainer that has this callback."""
-    peers = next(one for one in trainer.callbacks if isinstance(one, Peers))  # type: ignore[attr-defined]
+    peers = next(one for one in trainer.callbacks if isinstance(one, Peers))  # type: ignore[attr-defined]  # untyped in Lightning
     return peers.fail_together(trainer, resume_command=resume_command)
 
 
