@@ -6,13 +6,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, cast
 
 from nmt.errors import StorageError
-
-# How compressed files begin, and what writes their content to a pipe
-_UNPACKERS: Final = {b"\x1f\x8b": "zcat", b"\xfd7zXZ\x00": "xzcat", b"\x28\xb5\x2f\xfd": "zstdcat"}
-_BZIP2_BLOCK: Final = b"1AY&SY"  # behind BZh and a digit, with which a text may begin
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -95,13 +91,6 @@ def copy_whole(source: Path, target: Path) -> None:
             shutil.copyfileobj(original, stream)
 
     write_then_replace(target, write, size=source.stat().st_size)
-
-
-def unpacker(begin: bytes) -> str | None:
-    """The program that unpacks a file whose first ten bytes these are; None where it is not compressed."""
-    if begin[:3] == b"BZh" and begin[4:10] == _BZIP2_BLOCK:
-        return "bzcat"
-    return next((tool for magic, tool in _UNPACKERS.items() if begin.startswith(magic)), None)
 
 
 def replace_link(link: Path, target: Path) -> None:

@@ -1,7 +1,9 @@
 """Reading: every kind of corpus gives the same pairs, and hostile files neither misalign nor vanish."""
 
+import bz2
 import gzip
 import json
+import lzma
 import time
 from pathlib import Path
 from typing import Any
@@ -99,7 +101,9 @@ class TestParallelText:
                 r"corpus\.en: the gzip file is damaged or cut off",
             ),
             (gzip.compress(b"1\n", mtime=0)[:6], b"1\n", r"corpus\.en: the gzip file is damaged or cut off"),
-            ("1\n".encode("utf-16"), b"1\n", r"corpus\.en: is UTF-16"),
+            ("1\n".encode("utf-16"), b"1\n", r"corpus\.en: UTF-16, not UTF-8; convert it first \(iconv -f UTF-16"),
+            (bz2.compress(b"1\n"), b"1\n", r"corpus\.en: compressed; unpack it first \(bzcat FILE > TEXT\)"),
+            (lzma.compress(b"1\n"), b"1\n", r"corpus\.en: compressed; unpack it first \(xzcat FILE > TEXT\)"),
         ],
     )
     def test_unusable_files_are_named(self, tmp_path: Path, source: bytes, target: bytes, message: str) -> None:

@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from nmt.files import unpacker
+from nmt.marks import unpacker
 
 _ARCHIVE: Final = b"PK\x03\x04"  # how every checkpoint begins
 _PICKLES: Final = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))

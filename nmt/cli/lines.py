@@ -12,16 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast
 
 from nmt.errors import DataError
-from nmt.files import unpacker
+from nmt.marks import BYTE_ORDER_MARK, GZIP, no_text
 
-GZIP_MAGIC: Final = b"\x1f\x8b"
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_OTHER_MARKS: Final = {  # the longer before those they begin with
-    b"\xff\xfe\0\0": "UTF-32",
-    b"\0\0\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
 LINE_BREAKS: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
@@ -35,7 +27,7 @@ def decode_lines(
     not all over a file that begins like another encoding or like a compressed one.
     """
     for number, line in enumerate(_whole(lines, name), start=1):
-        if number == 1 and (kind := _no_text(line)):
+        if number == 1 and (kind := no_text(line, then="| nmt …")):
             raise DataError(f"{name}: {kind}")
         content = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).removesuffix(b"\n").rstrip(b"\r")
         try:
@@ -55,7 +47,7 @@ def unpacked(stream: BinaryIO) -> BinaryIO:
     Raises DataError where it cannot be read at all.
     """
     try:
-        if isinstance(stream, io.BufferedReader) and not stream.isatty() and stream.peek(2)[:2] == GZIP_MAGIC:
+        if isinstance(stream, io.BufferedReader) and not stream.isatty() and stream.peek(2)[:2] == GZIP:
             return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     except OSError as error:
         raise DataError(f"{stream.name}: cannot be read: {error.strerror}") from error
@@ -72,16 +64,6 @@ def _whole(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
         raise DataError(f"{name}: the gzip archive is damaged or cut off after line {number}: {error}") from None
     except OSError as error:  # of a disk, a network or a terminal
         raise DataError(f"{name}: cannot be read after line {number}: {error.strerror}") from error
-
-
-def _no_text(begin: bytes) -> str | None:
-    """What a file is that begins like this, and what to do; None where it may be UTF-8. No UTF-8 begins like these."""
-    if tool := unpacker(begin):
-        return f"compressed; unpack it first ({tool} FILE | nmt …), as only gzip is read as it is"
-    for mark, encoding in _OTHER_MARKS.items():
-        if begin.startswith(mark):
-            return f"{encoding}, not UTF-8; convert it first (iconv -f {encoding} -t UTF-8 FILE)"
-    return None
 
 
 def read_lines(path: Path, *, on_invalid_utf8: Literal["error", "replace"] = "error") -> list[str]:

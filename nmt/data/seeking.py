@@ -18,9 +18,10 @@ import numpy as np
 from nmt.data.arrays import Int64
 from nmt.data.cache import Cache, cache_key
 from nmt.data.pairs import Row
-from nmt.data.text_files import BYTE_ORDER_MARK, GZIP_MAGIC, ParallelText, missing_file, raw_lines
+from nmt.data.text_files import ParallelText, missing_file, raw_lines
 from nmt.data.untouched import settled, states
 from nmt.errors import DataError
+from nmt.marks import BYTE_ORDER_MARK, GZIP
 
 EVERY = 1024  # lines: of a billion, the places of both sides take 16 MB
 
@@ -136,4 +137,4 @@ def _is_compressed(file: str) -> bool:
     if not os.path.isfile(file):
         return False
     with open(file, "rb") as stream:
-        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        return stream.read(len(GZIP)) == GZIP

@@ -19,10 +19,7 @@ from pathlib import Path
 
 from nmt.data.pairs import HashOf, Origin, Pair, Reader, Row
 from nmt.errors import DataError
-
-GZIP_MAGIC = b"\x1f\x8b"
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+from nmt.marks import BYTE_ORDER_MARK, GZIP, no_text
 
 
 def read_lines(path: str) -> Iterator[str]:
@@ -38,15 +35,15 @@ def decoded(line: bytes) -> str:
 def raw_lines(path: str) -> Iterator[bytes]:
     """The lines of a file, gzipped or not (its first bytes decide), as they are but for a byte order mark.
 
-    Raises `DataError` for a file that is missing, empty, UTF-16, or gzipped and cut off.
+    Raises `DataError` for a file that is missing, empty, no text in UTF-8, or gzipped and cut off.
     """
     number = 0
     try:
         with open_bytes(path) as file:
             for number, line in enumerate(file, start=1):
                 if number == 1:
-                    if line.startswith(UTF16_MARKS):
-                        raise DataError(f"{path}: is UTF-16; convert it, e.g. iconv -f utf-16 -t utf-8")
+                    if kind := no_text(line):
+                        raise DataError(f"{path}: {kind}")
                     line = line.removeprefix(BYTE_ORDER_MARK)
                 yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -62,7 +59,7 @@ def open_bytes(path: str) -> io.BufferedReader:
     if not os.path.isfile(path):
         raise missing_file(path)
     file = open(path, "rb")  # noqa: SIM115, the caller closes it
-    if file.peek(2)[:2] != GZIP_MAGIC:
+    if file.peek(2)[:2] != GZIP:
         return file
     file.close()
     return io.BufferedReader(gzip.GzipFile(path, "rb"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nmt.errors import DataError
 from nmt.files import atomic_write
+from nmt.marks import GZIP
 from nmt.text.ngram import END, START, UNKNOWN, NGram
 
 _NAMED = {START: "<s>", END: "</s>", UNKNOWN: "<unk>", " ": "<space>"}
@@ -56,7 +57,7 @@ def read_arpa(path: Path) -> NGram:
 
 def parse_arpa(data: bytes, *, name: str) -> NGram:
     """A model of a file's bytes, compressed or not; `name` is what errors call it."""
-    if data[:2] == b"\x1f\x8b":
+    if data.startswith(GZIP):
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:

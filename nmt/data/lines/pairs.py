@@ -11,8 +11,8 @@ from pathlib import Path
 from nmt.config.lines import LineSource
 from nmt.data.lines.line import Line
 from nmt.data.lines.picture import SUFFIXES, ImageFile, Unreadable
-from nmt.data.text_files import BYTE_ORDER_MARK
 from nmt.errors import DataError
+from nmt.marks import BYTE_ORDER_MARK
 
 TRANSCRIPT = ".gt.txt"
 VARIANTS = ("", ".nrm", ".bin", ".dew")  # as scanned; normalised, binarised and dewarped by OCRopus
