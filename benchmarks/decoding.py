@@ -230,8 +230,9 @@ def batches(task: Task, size: int) -> list[Batch]:
 def arms(task: Task) -> dict[str, Decode]:
     """Ours in every number format, the naive loop, and what other toolkits are installed, if weights are random."""
     found = {"naive fp32": naive(task.model, forced=task.forced)}
-    precisions: dict[str, Precision] = {"ours fp32": "32", "ours bf16": "bf16", "ours int8": "int8"}
-    for name, precision in precisions.items():
+    precisions: tuple[Precision, ...] = ("32", "fp16", "bf16", "int8")
+    for precision in precisions:
+        name = f"ours {precision}"
         try:
             found[name] = ours(prepare_for_inference(task.model, precision), forced=task.forced)
         except ConfigError as error:

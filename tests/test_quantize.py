@@ -14,7 +14,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.inference.decoding import Request, decode_batch
-from nmt.inference.products import Int8Product, PackedProduct, PlainProduct
+from nmt.inference.products import Fp16Product, Int8Product, PackedProduct, PlainProduct
 from nmt.inference.quantize import Precision, PreparedCell, prepare_for_inference
 from nmt.inference.stepper import DecoderStepper
 from nmt.models.build import CELLS, build_translation
@@ -22,7 +22,12 @@ from nmt.models.translation import TranslationModel
 from nmt.text.tokenizer import END
 
 NO_INT8 = not products.multiplies_int8()
-PRECISIONS = ["32", pytest.param("int8", marks=pytest.mark.skipif(NO_INT8, reason="no int8 products here"))]
+NO_FP16 = not products.multiplies_fp16()
+PRECISIONS = [
+    "32",
+    pytest.param("fp16", marks=pytest.mark.skipif(NO_FP16, reason="no float16 products here")),
+    pytest.param("int8", marks=pytest.mark.skipif(NO_INT8, reason="no int8 products here")),
+]
 
 
 def build(vocabulary: int = 60, **options: object) -> TranslationModel:
@@ -67,13 +72,13 @@ def test_a_prepared_model_says_what_the_model_says(cell: str, wiring: dict[str, 
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-@pytest.mark.skipif(NO_INT8, reason="no int8 products here")
+@pytest.mark.parametrize("precision", PRECISIONS[1:])
 @pytest.mark.parametrize("cell", CELLS)
-def test_int8_is_close(cell: str) -> None:
+def test_fewer_bits_are_close(cell: str, precision: Precision) -> None:
     model = build(cell=cell, attention="general", deep_output=True)
-    exact, rough = stepped(model), stepped(prepare_for_inference(model, "int8"))
+    exact, rough = stepped(model), stepped(prepare_for_inference(model, precision))
     error = (exact - rough).norm() / (exact - exact.mean()).norm()
-    assert 1e-5 < error < 0.05
+    assert 1e-5 < error < (0.05 if precision == "int8" else 0.001)
 
 
 @pytest.mark.skipif(NO_INT8, reason="no int8 products here")
@@ -89,11 +94,14 @@ def test_only_fast_int8_reads_the_source_step_by_step(monkeypatch: pytest.Monkey
     assert 1e-5 < (exact - rough).norm() / (exact - exact.mean()).norm() < 0.05
 
 
-@pytest.mark.parametrize("product", [PlainProduct, PackedProduct, Int8Product])
+PRODUCTS = {PlainProduct: 1e-5, PackedProduct: 1e-5, Fp16Product: 1e-3, Int8Product: 0.04}  # relative errors
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_products_against_the_matrix_and_rows_alone(product: type[torch.nn.Module], bias: bool) -> None:
-    if product is Int8Product and NO_INT8:
-        pytest.skip("no int8 products here")
+    if (product is Int8Product and NO_INT8) or (product is Fp16Product and NO_FP16):
+        pytest.skip("no such products here")
     torch.manual_seed(1)
     matrix = torch.randn(96, 256) * torch.rand(96, 1)  # rows of very different size
     offset = torch.randn(96) if bias else None
@@ -102,10 +110,22 @@ def test_products_against_the_matrix_and_rows_alone(product: type[torch.nn.Modul
     together = made(rows)
     exact = torch.nn.functional.linear(rows, matrix, offset)
     error = (together - exact).norm(dim=-1) / exact.norm(dim=-1)
-    assert error.max() < (0.04 if product is Int8Product else 1e-5)
+    assert error.max() < PRODUCTS[product]
     for i in range(7):
         assert torch.equal(made(rows[i : i + 1]), together[i : i + 1])
         assert torch.equal(made(rows[i, :1]), together[i, :1])
+
+
+@pytest.mark.skipif(NO_FP16, reason="no float16 products here")
+@pytest.mark.parametrize("shape", [(96, 256), (37, 700), (1000, 33)])  # a part of a block; more than one block deep
+def test_a_row_by_float16_is_the_same_among_any_number(shape: tuple[int, int]) -> None:
+    """FBGEMM adds in another order where one or two rows are over: 1, 2, 7, 14, 31, 32, 37, 38, … of them."""
+    torch.manual_seed(2)
+    product = Fp16Product(torch.randn(shape), None)
+    rows = torch.randn(130, shape[1])
+    alone = torch.cat([product(row[None]) for row in rows])
+    for count in (*range(1, 46), 79, 80, 120, 121, 122, 130):
+        assert torch.equal(product(rows[:count]), alone[:count]), count
 
 
 @pytest.mark.skipif(NO_INT8, reason="no int8 products here")
@@ -120,10 +140,11 @@ def test_where_torch_lacks_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "packs", lambda: False)
     monkeypatch.setattr(quantize, "multiplies_int8", lambda: False)
     monkeypatch.setattr(quantize, "multiplies_bf16", lambda: False)
+    monkeypatch.setattr(quantize, "multiplies_fp16", lambda: False)
     plain = prepare_for_inference(model, "auto")
     assert not any(isinstance(module, Int8Product | PackedProduct) for module in plain.modules())
     torch.testing.assert_close(stepped(plain), expected, atol=1e-5, rtol=1e-5)
-    for precision in ("int8", "bf16"):
+    for precision in ("int8", "bf16", "fp16"):
         with pytest.raises(ConfigError, match=f"precision '{precision}': .* use 32"):
             prepare_for_inference(model, precision)
 

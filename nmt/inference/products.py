@@ -2,8 +2,9 @@
 
 A row's sums must not depend on how many rows there are, or a translation would depend on its batch. `F.linear` keeps no
 such promise: MKL turns to other kernels below 4 rows. oneDNN with a packed matrix keeps it, measured from 1 row to 320,
-and is faster for few rows, as it need not pack at every call. An int8 product adds whole numbers, so it cannot differ,
-if every row has a scale of its own; torch's operator would take one scale for all rows of the batch.
+and is faster for few rows, as it need not pack at every call. FBGEMM's kernels for a float16 matrix add in one order,
+but for those of one or two rows. An int8 product adds whole numbers, so it cannot differ, if every row has a scale of
+its own; torch's operator would take one scale for all rows of the batch.
 """
 
 import warnings
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 _ROWS = 32  # for which oneDNN chooses the layout of a packed matrix; it serves any number
 _FEWEST_ROWS = 4  # of `F.linear`, where rows are to be independent of each other
+_BLOCK, _FEWEST_OF_BLOCK = 6, 3  # rows that FBGEMM multiplies at once, and the fewest it adds up in the usual order
 _SPARE = 4  # columns added to an int8 product's input, to fix the range of its numbers
 
 
@@ -33,8 +35,17 @@ def multiplies_bf16() -> bool:
 
 def multiplies_int8() -> bool:
     """Whether torch has the int8 operators, and a backend for them that takes a scale a row of the matrix."""
-    operators = all(hasattr(torch.ops.quantized, name) for name in ("linear_prepack", "linear_dynamic"))
-    return operators and torch.backends.quantized.engine in ("x86", "fbgemm")
+    return _has_quantized("linear_prepack", "linear_dynamic")
+
+
+def multiplies_fp16() -> bool:
+    """Whether torch has the operators for float16 matrices, by FBGEMM."""
+    return _has_quantized("linear_prepack_fp16", "linear_dynamic_fp16")
+
+
+def _has_quantized(*operators: str) -> bool:
+    found = all(hasattr(torch.ops.quantized, name) for name in operators)
+    return found and torch.backends.quantized.engine in ("x86", "fbgemm")
 
 
 def adds_int8_fast() -> bool:
@@ -79,6 +90,31 @@ class PackedProduct(nn.Module):
             inputs.to(self.dtype), self.packed, self.bias, "none", [], ""
         )
         return outputs.float()
+
+
+class Fp16Product(nn.Module):
+    """A matrix in float16, half the bytes to read; rows and sums in float32.
+
+    With few rows a product takes as long as its matrix takes to be read: one by 8,000 × 256 in 105 µs instead of 235 on
+    a processor with AVX2, and with 160 rows still 15 % less than in float32.
+    """
+
+    def __init__(self, weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"] | None) -> None:
+        super().__init__()
+        offset = None if bias is None else bias.detach().float()
+        self.packed = torch.ops.quantized.linear_prepack_fp16(weight.detach().float().contiguous(), offset)
+
+    def forward(self, inputs: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        count = inputs.shape[:-1].numel()
+        over = count % _BLOCK
+        outputs: Tensor
+        if over == 0 or over >= _FEWEST_OF_BLOCK:
+            outputs = torch.ops.quantized.linear_dynamic_fp16(inputs, self.packed)
+            return outputs
+        rows = inputs.flatten(0, -2)
+        rows = torch.cat([rows, rows[:1].expand(_FEWEST_OF_BLOCK - over, -1)])
+        outputs = torch.ops.quantized.linear_dynamic_fp16(rows, self.packed)[:count]
+        return outputs.view(*inputs.shape[:-1], -1)
 
 
 class Int8Product(nn.Module):

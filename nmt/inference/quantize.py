@@ -1,4 +1,4 @@
-"""A copy of a model made for decoding: its matrices joined and packed once, in float32, bfloat16 or int8.
+"""A copy of a model made for decoding: its matrices joined and packed once, in float32, float16, bfloat16 or int8.
 
     prepare_for_inference(model, precision="32") -> TranslationModel
 
@@ -18,18 +18,20 @@ from torch import Tensor, nn
 
 from nmt.errors import ConfigError
 from nmt.inference.products import (
+    Fp16Product,
     Int8Product,
     PackedProduct,
     PlainProduct,
     adds_int8_fast,
     multiplies_bf16,
+    multiplies_fp16,
     multiplies_int8,
     packs,
 )
 from nmt.models.cells import LSTM, Cell, CellState
 from nmt.models.translation import OutputLayer, TranslationModel
 
-Precision = Literal["auto", "32", "bf16", "int8"]
+Precision = Literal["auto", "32", "fp16", "bf16", "int8"]
 MakeProduct = Callable[[Tensor, Tensor | None], nn.Module]  # (matrix `O I`, bias `O`) → inputs `... I` to `... O`
 
 
@@ -43,8 +45,8 @@ def prepare_for_inference(model: TranslationModel, precision: Precision = "32") 
     product = _product(chosen)
     tensors = (*model.parameters(), *model.buffers())
     prepared = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors}).eval()
-    faster_read_whole = chosen == "32" or (chosen == "int8" and not adds_int8_fast())  # than step by step; measured
-    whole_sequences = faster_read_whole and torch.backends.mkldnn.is_available()
+    faster_by_steps = chosen == "bf16" or (chosen == "int8" and adds_int8_fast())  # than whole in float32; measured
+    whole_sequences = not faster_by_steps and torch.backends.mkldnn.is_available()
     for module in list(prepared.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, Cell) and not (whole_sequences and _in_encoder(prepared, child)):
@@ -114,6 +116,10 @@ def _product(precision: Precision) -> MakeProduct:
         if not multiplies_int8():
             raise ConfigError("precision 'int8': this torch has no int8 products for this processor; use 32 or auto")
         return Int8Product
+    if precision == "fp16":
+        if not multiplies_fp16():
+            raise ConfigError("precision 'fp16': this torch has no float16 products for this processor; use 32 or auto")
+        return Fp16Product
     if precision == "bf16":
         if not multiplies_bf16():
             raise ConfigError("precision 'bf16': this processor does not multiply bfloat16; use 32, int8 or auto")
@@ -122,8 +128,10 @@ def _product(precision: Precision) -> MakeProduct:
 
 
 def _prepare_for_gpu(model: TranslationModel, precision: Precision) -> TranslationModel:
-    if precision == "int8":
-        raise ConfigError("precision 'int8' is for processors, but the model is on a GPU; use bf16, 32 or auto there")
+    if precision in ("int8", "fp16"):
+        raise ConfigError(
+            f"precision '{precision}' is for processors, but the model is on a GPU; use bf16, 32 or auto there"
+        )
     if precision == "bf16":
         return copy.deepcopy(model).to(torch.bfloat16).eval()
     tensors = (*model.parameters(), *model.buffers())

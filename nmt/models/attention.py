@@ -127,4 +127,5 @@ def _products(rows: Float[Tensor, "B T I"], columns: Float[Tensor, "B I O"]) -> 
     count = rows.shape[1]
     if count >= _FEWEST_ROWS or rows.device.type != "cpu":
         return torch.bmm(rows, columns)
-    return torch.bmm(F.pad(rows, (0, 0, 0, _FEWEST_ROWS - count)), columns)[:, :count]
+    more = rows.expand(-1, _FEWEST_ROWS, -1) if count == 1 else F.pad(rows, (0, 0, 0, _FEWEST_ROWS - count))
+    return torch.bmm(more, columns)[:, :count]

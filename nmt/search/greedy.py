@@ -49,15 +49,16 @@ def greedy_search(
     lengths = torch.zeros(batch, dtype=torch.long, device=device)
     finished = torch.zeros(batch, dtype=torch.bool, device=device)
     sentences, state = start_sentences(stepper, maximum_lengths)
+    limits = maximum_lengths[sentences]
     tokens = torch.full((sentences.shape[0], 1), start, device=device)
     while sentences.shape[0] > 0:
         step = len(history) + 1
         scored, state = stepper.step(tokens, state)
         banned = (*forbidden, end) if step <= min_length else forbidden
         chosen, values = best_token(scored.log_probabilities.squeeze(1), banned=banned)
-        check_numbers(values.unsqueeze(1), sentences, step)
-        if bool(values.isneginf().any()):
-            raise impossible(int(sentences[values.isneginf()][0]))
+        if not bool(values.isfinite().all()):
+            check_numbers(values.unsqueeze(1), sentences, step)
+            raise impossible(int(sentences[~values.isfinite()][0]))
         attention = scored.attention if with_attention else None
         history.append(
             _Step(
@@ -66,13 +67,16 @@ def greedy_search(
                 None if attention is None else _spread(attention[:, 0], sentences, batch),
             )
         )
-        ended = chosen == end
+        tokens = chosen.unsqueeze(1)
+        stays = (chosen != end) & (limits > step)
+        if bool(stays.all()):
+            continue
         lengths[sentences] = step
-        finished[sentences] = ended
-        keep = (~ended & (maximum_lengths[sentences] > step)).nonzero().squeeze(1)
-        if 0 < keep.shape[0] < sentences.shape[0]:
+        finished[sentences] = chosen == end
+        keep = stays.nonzero().squeeze(1)
+        if keep.shape[0] > 0:
             state = stepper.reorder(state, keep, torch.zeros_like(keep).unsqueeze(1))
-        sentences, tokens = sentences[keep], chosen[keep].unsqueeze(1)
+        sentences, limits, tokens = sentences[keep], limits[keep], tokens[keep]
     return _hypotheses(history, lengths.tolist(), finished.tolist(), source_lengths)
 
 
