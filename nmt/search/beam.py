@@ -70,18 +70,12 @@ class _Beam(NamedTuple):
     """The live hypotheses of b of B sentences, k rows each."""
 
     sentences: Int[Tensor, " b"]  # which they are, ascending
+    limits: Int[Tensor, " b"]  # their maximum lengths
     tokens: Int[Tensor, "b k"]  # the last of each hypothesis
     totals: Float[Tensor, "b k"]  # log-probabilities of the hypotheses, descending
     coverage: Float[Tensor, "b k S"] | None  # attention so far, summed over their tokens; None where β = 0
     state: Any  # the stepper's
     chooser: Any  # the chooser's state
-
-
-class _Ended(NamedTuple):
-    """The best ended hypotheses of every sentence so far, best first."""
-
-    scores: Float[Tensor, "B N"]  # -inf where there are fewer than N
-    places: Int[Tensor, "B N"]  # where each ends in the history
 
 
 @torch.no_grad()
@@ -112,8 +106,7 @@ def beam_search(
     if maximum_lengths.shape[0] == 0:
         return []
     chooser = chooser or BestFirst()
-    penalties = _length_penalties(maximum_lengths, options.length_penalty)
-    ended = _none_ended(maximum_lengths, options.n_best)
+    ended = _Ended(maximum_lengths, source_lengths, options)
     history: list[Step] = []
     beam = _first_beam(stepper, chooser, start, maximum_lengths)
     while beam.sentences.shape[0] > 0:
@@ -123,26 +116,15 @@ def beam_search(
         choice, chosen = chooser.choose(
             scored.log_probabilities, beam.totals, beam.chooser, end=end, beam_size=options.beam_size, banned=banned
         )
-        candidates, survivors = choice.candidates, choice.survivors
-        check_numbers(candidates.log_probabilities, beam.sentences, length)
+        if not bool((choice.candidates.log_probabilities[:, 0] > -torch.inf).all()):  # NaN would stand there, too
+            check_numbers(choice.candidates.log_probabilities, beam.sentences, length)
+            ended.quiet = False
         attention = scored.attention if with_attention else None
-        history.append(Step(beam.sentences, candidates, survivors, attention))
-
+        history.append(Step(beam.sentences, choice.candidates, choice.survivors, attention))
         coverage = _covered(beam.coverage, scored.attention) if options.coverage_penalty > 0 else None
-        limits = maximum_lengths[beam.sentences]
-        ending = _ending(choice, last=limits == length)
-        if bool(ending.any()):
-            scores = candidates.log_probabilities / penalties[length]
-            if coverage is not None:
-                by_row = coverage_penalty(coverage, options.coverage_penalty, _mask(source_lengths, coverage, beam))
-                scores = scores + by_row.gather(1, candidates.rows)
-            ended = _admit(ended, beam.sentences, scores.masked_fill(~ending, -torch.inf), first=place(length - 1, 0))
-
-        best_live = candidates.log_probabilities.gather(1, survivors[:, :1]).squeeze(1)
-        beaten = best_live / penalties[limits] <= ended.scores[beam.sentences, -1]  # sentence 8 above
-        keep = (~beaten & (limits > length)).nonzero().squeeze(1)
-        after = beam._replace(coverage=coverage, state=state, chooser=chosen)
-        beam = _next_beam(stepper, chooser, after, choice, keep=keep)
+        beam = beam._replace(coverage=coverage, state=state, chooser=chosen)
+        ended.admit(beam, choice, length)
+        beam = _next_beam(stepper, chooser, beam, choice, keep=ended.staying(beam, choice, length))
     paths = read_paths(history, ended.scores.tolist(), ended.places.tolist())
     found = _hypotheses(paths, path_attention(history, paths, source_lengths), end, sentences=maximum_lengths.shape[0])
     for sentence, limit in enumerate(maximum_lengths.tolist()):
@@ -153,25 +135,71 @@ def beam_search(
     return found
 
 
-def _length_penalties(maximum_lengths: Int[Tensor, " B"], alpha: float) -> Float[Tensor, " lengths"]:
-    """lp of every length that can occur, so that equal lengths are divided by the very same number."""
-    lengths = torch.arange(1 + max(0, int(maximum_lengths.max())))
-    return length_penalty(lengths, alpha).to(maximum_lengths.device)
+class _Ended:
+    """The best ended hypotheses of each of B sentences so far, best first: sentences 3, 4, 5 and 8 above.
 
+    Most steps of a small batch end nothing and cut nothing, and are let through unseen: `first_limit` is the first
+    length at which a sentence may be cut; it is `quiet` until a hypothesis has ended, or a sentence has none left.
+    """
 
-def _none_ended(maximum_lengths: Int[Tensor, " B"], n_best: int) -> _Ended:
-    shape, device = (maximum_lengths.shape[0], n_best), maximum_lengths.device
-    return _Ended(torch.full(shape, -torch.inf, device=device), torch.zeros(shape, dtype=torch.long, device=device))
+    def __init__(
+        self, maximum_lengths: Int[Tensor, " B"], source_lengths: Int[Tensor, " B"] | None, options: SearchOptions
+    ) -> None:
+        shape, device = (maximum_lengths.shape[0], options.n_best), maximum_lengths.device
+        self.scores = torch.full(shape, -torch.inf, device=device)  # -inf where there are fewer than N
+        self.places = torch.zeros(shape, dtype=torch.long, device=device)  # where each ends in the history
+        self.quiet = True
+        self.first_limit = int(maximum_lengths.clamp(min=1).min())
+        lengths = torch.arange(1 + max(0, int(maximum_lengths.max())))
+        # lp of every length that can occur, so that equal lengths are divided by the very same number
+        self.penalties = length_penalty(lengths, options.length_penalty).to(device)
+        self.coverage_penalty = options.coverage_penalty
+        self.source_lengths = source_lengths
+
+    def admit(self, beam: _Beam, choice: Choice, length: int) -> None:
+        """Merge the candidates of a step that end at this length into the best so far; those keep ahead of equals."""
+        ending = choice.finishing
+        if length >= self.first_limit:
+            ending = _with_cut(choice, last=beam.limits == length)
+        if not bool(ending.any()):
+            return
+        scores = choice.candidates.log_probabilities / self.penalties[length]
+        if beam.coverage is not None:
+            by_row = coverage_penalty(beam.coverage, self.coverage_penalty, self._real_positions(beam))
+            scores = scores + by_row.gather(1, choice.candidates.rows)
+        scores = scores.masked_fill(~ending, -torch.inf)
+        first = place(length - 1, 0)
+        places = torch.arange(first, first + scores.shape[1], device=scores.device).expand(scores.shape)
+        sentences, count = beam.sentences, self.scores.shape[1]
+        scores, order = torch.cat([self.scores[sentences], scores], dim=1).sort(dim=1, descending=True, stable=True)
+        places = torch.cat([self.places[sentences], places], dim=1).gather(1, order)
+        self.scores[sentences], self.places[sentences] = scores[:, :count], places[:, :count]
+        self.quiet = False
+
+    def staying(self, beam: _Beam, choice: Choice, length: int) -> Int[Tensor, " b"] | None:
+        """Which sentences of the beam are not cut and can still win something; None if that is all of them."""
+        if length < self.first_limit and self.quiet:
+            return None
+        best = choice.candidates.log_probabilities.gather(1, choice.survivors[:, :1]).squeeze(1)
+        beaten = best / self.penalties[beam.limits] <= self.scores[beam.sentences, -1]
+        stays = ~beaten & (beam.limits > length)
+        return None if bool(stays.all()) else stays.nonzero().squeeze(1)
+
+    def _real_positions(self, beam: _Beam) -> Bool[Tensor, "b 1 S"] | None:
+        if self.source_lengths is None or beam.coverage is None:
+            return None
+        positions = torch.arange(beam.coverage.shape[2], device=beam.coverage.device)
+        return positions < self.source_lengths[beam.sentences].view(-1, 1, 1)
 
 
 def _first_beam(stepper: Stepper, chooser: Chooser, start: int, maximum_lengths: Int[Tensor, " B"]) -> _Beam:
     sentences, state = start_sentences(stepper, maximum_lengths)
     tokens = torch.full((sentences.shape[0], 1), start, device=maximum_lengths.device)
     totals = torch.zeros(tokens.shape, device=tokens.device)
-    return _Beam(sentences, tokens, totals, None, state, chooser.start(sentences))
+    return _Beam(sentences, maximum_lengths[sentences], tokens, totals, None, state, chooser.start(sentences))
 
 
-def _ending(choice: Choice, *, last: Bool[Tensor, " b"]) -> Bool[Tensor, "b C"]:
+def _with_cut(choice: Choice, *, last: Bool[Tensor, " b"]) -> Bool[Tensor, "b C"]:
     """Which candidates end at this step: by `</s>`, or cut where it is the sentence's last step."""
     survivors = choice.survivors
     cut = torch.zeros_like(choice.finishing).scatter_(1, survivors, last.unsqueeze(1).expand_as(survivors))
@@ -184,42 +212,23 @@ def _covered(coverage: Float[Tensor, "b K S"] | None, attention: Float[Tensor, "
     return attention.float() if coverage is None else coverage + attention
 
 
-def _mask(
-    source_lengths: Int[Tensor, " B"] | None, coverage: Float[Tensor, "b K S"], beam: _Beam
-) -> Bool[Tensor, "b 1 S"] | None:
-    """True at the real source positions."""
-    if source_lengths is None:
-        return None
-    return torch.arange(coverage.shape[2], device=coverage.device) < source_lengths[beam.sentences].view(-1, 1, 1)
-
-
-def _admit(ended: _Ended, sentences: Int[Tensor, " b"], scores: Float[Tensor, "b C"], *, first: int) -> _Ended:
-    """Merge the candidates of a step, numbered from `first`, into the best so far; those keep ahead of equals."""
-    places = torch.arange(first, first + scores.shape[1], device=scores.device).expand(scores.shape)
-    scores, order = torch.cat([ended.scores[sentences], scores], dim=1).sort(dim=1, descending=True, stable=True)
-    places = torch.cat([ended.places[sentences], places], dim=1).gather(1, order)
-    count = ended.scores.shape[1]
-    return _Ended(
-        ended.scores.index_copy(0, sentences, scores[:, :count]),
-        ended.places.index_copy(0, sentences, places[:, :count]),
-    )
-
-
-def _next_beam(stepper: Stepper, chooser: Chooser, beam: _Beam, choice: Choice, *, keep: Int[Tensor, " b"]) -> _Beam:
-    """The survivors of the sentences at `keep`, with all that belongs to each re-ordered alike."""
-    survivors = choice.survivors[keep]
-    rows, tokens = (
-        choice.candidates.rows[keep].gather(1, survivors),
-        choice.candidates.tokens[keep].gather(1, survivors),
-    )
-    totals = choice.candidates.log_probabilities[keep].gather(1, survivors)
-    coverage, state = beam.coverage, beam.state
-    if coverage is not None:
-        coverage = coverage[keep.unsqueeze(1), rows]
+def _next_beam(
+    stepper: Stepper, chooser: Chooser, beam: _Beam, choice: Choice, *, keep: Int[Tensor, " b"] | None
+) -> _Beam:
+    """The survivors of the sentences at `keep`, or of all, with all that belongs to each re-ordered alike."""
+    sentences, limits, survivors = beam.sentences, beam.limits, choice.survivors
+    found = [choice.candidates.rows, choice.candidates.tokens, choice.candidates.log_probabilities]
+    if keep is None:
+        keep = torch.arange(sentences.shape[0], device=sentences.device)
+    else:
+        sentences, limits, survivors, *found = (values[keep] for values in (sentences, limits, survivors, *found))
+    rows, tokens, totals = (values.gather(1, survivors) for values in found)
+    coverage = None if beam.coverage is None else beam.coverage[keep.unsqueeze(1), rows]
     unchanged = keep.shape == beam.sentences.shape and rows.shape[1] == beam.tokens.shape[1] == 1
+    state = beam.state
     if keep.shape[0] > 0 and not unchanged:
         state = stepper.reorder(state, keep, rows)
-    return _Beam(beam.sentences[keep], tokens, totals, coverage, state, chooser.reorder(beam.chooser, keep, survivors))
+    return _Beam(sentences, limits, tokens, totals, coverage, state, chooser.reorder(beam.chooser, keep, survivors))
 
 
 def _hypotheses(
