@@ -57,6 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "error: Python 3.11 or newer with its venv module is needed, but PYTHON is '$(PYTHON)' here." >&2; \
 	  echo "       Install one (Debian, Ubuntu: apt install python3.11-venv) or name one: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; fi
+	@echo "setting up $(VENV), once: packages of a few hundred megabytes, which takes minutes"
 	@$(BIN)/python $(NEW_ENOUGH) >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade
 # torch first and by itself. PyPI's Linux build carries gigabytes of CUDA, so without an NVIDIA GPU a CPU build is asked

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nmt.data.lines.alto import alto_pages
-from nmt.data.lines.alto_writer import NAMESPACE, PlacedCharacter, PlacedLine, alto_document
+from nmt.data.lines.alto_writer import NAMESPACE, alto_document
 from nmt.data.lines.markup import read_markup
 from nmt.data.lines.pages import read_page
 from nmt.data.lines.picture import Cutout
+from nmt.data.lines.placed import PlacedCharacter, PlacedLine
 from nmt.data.lines.text_line import Page, TextLine
 
 BOX = ((10.0, 20.0), (60.0, 20.0), (60.0, 40.5), (10.0, 40.25))

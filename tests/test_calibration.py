@@ -24,7 +24,9 @@ def test_a_known_answer_by_hand() -> None:
     assert found.error == pytest.approx((2 * 0.43 + 0.5 + 0.2) / 4)
     assert found.brier == pytest.approx((0.05**2 + 0.91**2 + 0.5**2 + 0.2**2) / 4)
     assert found.brier_of_share == 0.25
-    assert found.as_text().startswith("calibration of 4 lines: expected error 0.390")
+    assert (found.confidence, found.right) == (pytest.approx(2.56 / 4), 0.5)
+    assert not found.beats_a_guess
+    assert "4 lines: off by 0.390 on average" in found.as_text() and "saying 0.50, the mean" in found.as_text()
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30), st.integers(1, 20))
@@ -43,6 +45,7 @@ def test_shares_of_what_is_right_are_compared_too() -> None:
     assert found.error == pytest.approx((2 * 0.025 + 0.1) / 3)
     assert found.brier == pytest.approx((0.2**2 + 0.25**2 + 0.1**2) / 3)
     assert found.brier_of_share == pytest.approx((0.3**2 + 0.1**2 + 0.2**2) / 3)
+    assert found.beats_a_guess
 
 
 def test_what_is_no_confidence() -> None:

@@ -105,6 +105,57 @@ def test_commands_are_listed_found_and_suggested(capsys: pytest.CaptureFixture[s
     assert "name: gnmt_small" in capsys.readouterr().out
 
 
+def test_both_models_and_their_ways_are_named_where_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newcomer saw the translator alone."""
+    assert nmt_command.main([]) == 2
+    said = capsys.readouterr()
+    assert said.err == "" and "translator (GNMT)" in said.out and "handwriting (CTC)" in said.out
+    typed = [line.split() for line in said.out.splitlines() if line.startswith("  nmt train")]
+    assert [words[3] for words in typed] == ["gnmt_small", "digits_small", "lines_small"]
+    for words in typed:
+        load_config(words[3], [*words[6:]])
+
+
+@pytest.mark.parametrize("command", [[name] for name in nmt_command.COMMANDS] + [["tokenizer", "encode"]], ids=" ".join)
+def test_every_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(SystemExit):
+        nmt_command.main([*command, "--help"])
+    said = capsys.readouterr().out
+    assert "\nexample" in said
+    typed = said[said.index("\nexample") :]
+    assert f"nmt {command[0]}" in typed or f"scripts/{command[0].replace('-', '_')}.py" in typed
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("train --confg gnmt_small", "--config"),
+        ("translate --checkpoint x --nbest 3", "--n-best"),
+        ("translate --chekpoint x", "--checkpoint"),  # what is missing is what was misspelt
+        ("translate --checkpoint x --beam 3", "--beam-size"),  # never abbreviated, but understood
+        ("recognize --checkpoint x --nbest=3 --n_best=3 a.png", "--n-best"),
+        ("evaluate --hyp x", "--hypotheses"),
+        ("evaluate-lines --checkpoint x --line y", "--lines"),
+        ("score --checkpoint x --sources y", "--source"),
+        ("tokenizer encode --modle x", "--model"),
+        ("tokenizer encode --model x --id", "--ids"),
+        ("ngram --ordre 3", "--order"),
+        ("demo-text --output x --split train", "--splits"),
+    ],
+)
+def test_an_option_that_is_not_there_is_answered_with_one_that_is(
+    command: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nmt_command.main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert f"did you mean {meant}?" in said and said.count("did you mean") == 1 and said.count("\n") == 1
+
+
+def test_an_option_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert nmt_command.main(["demo-text", "--output", "x", "--xyz"]) == 2
+    assert capsys.readouterr().err == "error: unrecognized arguments: --xyz; see demo-text --help\n"
+
+
 def test_as_a_module_and_as_a_script() -> None:
     for command in (["-m", "nmt", "train"], ["scripts/train.py"]):
         done = subprocess.run(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.inference.copying import KINDS, Kind, carry_through
+from nmt.inference.copying import KINDS, Kind, carry_through, left_out
 from nmt.text.normalize import normalize
 
 
@@ -192,3 +192,32 @@ def test_pieces_that_do_not_spell_their_text_change_nothing() -> None:
     assert carry_through("{a}", "y", output_pieces=["▁z"], **given) == "y"
     assert carry_through("{b}", "y", output_pieces=["▁y"], **given) == "y"
     assert carry_through("{a}", "y", output_pieces=["▁y"], **given) == "{a}"
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "kinds", "expected"),
+    [
+        ("Um 7 kamen 1,000 und 7", "at 7 came 1.000", KINDS, ["7"]),  # each as often as it is missing
+        ("Um 7 kamen 12", "at 12 came 71", KINDS, ["7"]),  # not a part of another
+        ("Siehe https://a.b/7 um 7", "See https://a.b/7", KINDS, ["7"]),  # nor of an address
+        ("Nimm {name} von a@b.de", "take it", KINDS, ["{name}", "a@b.de"]),
+        ("Nimm {name} von 3", "take it", ("numbers",), ["3"]),
+        ("Der Hund", "the dog", KINDS, []),
+    ],
+)
+def test_what_is_left_out_all_the_same_is_named(
+    source: str, output: str, kinds: tuple[Kind, ...], expected: list[str]
+) -> None:
+    assert left_out(source, output, source_pieces=[*pieces_of(source), "</s>"], kinds=kinds) == expected
+
+
+def test_what_is_left_out_is_seen_as_the_tokenizer_reads_it() -> None:
+    """Of a tokenizer that makes "７" of NFKC a 7, a 7 is its copy."""
+    for pieces, expected in (("▁um ▁7", []), ("▁um ▁７", ["７"])):
+        assert left_out("um ７", "at 7", source_pieces=[*pieces.split(), "</s>"]) == expected
+
+
+@given(st.text("ab7. 1{}", max_size=20), st.text("ab7. 1{}", max_size=20))
+def test_a_text_leaves_nothing_of_itself_out(source: str, other: str) -> None:
+    pieces = pieces_of(normalize(source, "nfc"))
+    assert left_out(source, f"{normalize(source, 'nfc')} {other}", source_pieces=pieces) == []

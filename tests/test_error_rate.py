@@ -119,7 +119,8 @@ def test_a_line_that_was_not_read_is_all_errors_and_never_right() -> None:
 def test_results_in_text_and_json() -> None:
     rates = error_rates(["abcd efgh", "x"], ["abcd egh", "x"], ["one", "two"])
     assert (rates.lines, rates.right_lines) == (2, 1)
-    assert rates.as_text().splitlines()[0].endswith("(0 S + 1 D + 0 I) / 10  " + rates.signature)
+    first = rates.as_text().splitlines()[0]
+    assert first.endswith("  0 substituted + 1 left out + 0 invented, of 10 characters  " + rates.signature)
     assert "resamples of 2 writers" in rates.as_text()
     found = rates.as_dict()
     assert found["cer"]["rate"] == 0.1 and found["cer"]["deletions"] == 1 and found["cer"]["reference"] == 10

@@ -79,6 +79,39 @@ def test_bad_lines_are_named_and_count_as_errors(folder: Path, capsys: pytest.Ca
     assert out.startswith("CER") and "cer|micro|norm:nfc+space|case:mixed|unit:codepoint|v0.1" in out
 
 
+def test_a_recogniser_that_says_nothing_is_told_of(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = str(write_tiny_recognizer(tmp_path / "silent.ckpt", silent=True))
+    assert main(["--checkpoint", silent, "--lines", str(folder / "good.tsv")]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("evaluate-lines: 4 of 4 lines came out empty: ") and captured.err.count("\n") == 1
+    assert captured.out.startswith("CER 100.00 %")
+    assert run(folder, lines="good.tsv") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_confidences_are_told_in_a_table_with_what_a_guess_is_worth(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of three numbers without a word on which of them is good was all there was."""
+    found = scores(folder, lines="good.tsv")
+    rows = capsys.readouterr().out.splitlines()
+    start = next(number for number, row in enumerate(rows) if row.startswith("do confidences come true?"))
+    for row, one in zip(rows[start + 1 :], found["calibration"], strict=False):
+        verdict = "better" if one["brier"] < one["brier_of_share"] else "no better"
+        numbers = [f"{one[name]:.3f}" for name in ("error", "brier", "brier_of_share")]
+        assert (
+            row.endswith(f"  {verdict} than a guess")
+            and row.removesuffix(verdict + " than a guess").split()[-3:] == numbers
+        )
+    assert [row.split(" lines")[0].split(" char")[0] for row in rows[start + 1 : start + 4]] == [
+        "  line_confidence, 4",
+        "  confidence, 4",
+        f"  confidence, {found['calibration'][2]['number']}",
+    ]
+
+
 def test_a_report_is_written(folder: Path) -> None:
     assert run(folder, "--report", str(folder / "report.html"), "--worst", "3") == 1
     text = (folder / "report.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_recognition_task import TEXTS, small_config, write_lines
 
-from nmt.checkpoint import read_recognition
+from nmt.checkpoint import read_recognition, write_checkpoint
 from nmt.config.recognition import ConfidenceConfig, CTCSearchConfig
 from nmt.data.lines.prepare import LineCorpora
 from nmt.errors import DataError
@@ -86,6 +86,17 @@ def test_tests_are_scored_with_what_ships_and_bad_lines_count_as_not_read(folder
     assert scores["best path"] == rates.as_dict() | {"search": CTCSearchConfig().model_dump(mode="json")}
     rows = (run / "test" / "test.best_path.tsv").read_text("utf-8").splitlines()
     assert rows == [f"{corpus.name(i)}\t{text}" for i, text in enumerate(read)]
+
+
+def test_a_recogniser_that_says_nothing_is_told_of_at_the_end(folder: Path, run: Path) -> None:
+    """It got its confidences and its scores, and the next command gave empty lines."""
+    trained(folder, run)
+    assert "came out empty" not in (run / "train.log").read_text("utf-8")
+    best = read_recognition(run)
+    best.weights["output.bias"][0] += 1000  # a blank in every frame
+    write_checkpoint((run / "checkpoints" / "best.ckpt").resolve(), best)
+    trained(folder, run)
+    assert (run / "train.log").read_text("utf-8").count("6 of 6 lines came out empty") == 1
 
 
 def test_a_language_model_given_as_a_file_is_carried(tmp_path: Path) -> None:

@@ -96,10 +96,45 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(
     assert told[4:] == ["recognize: 4 of 6 lines could not be read"]
 
 
+def test_a_recogniser_that_says_nothing_is_told_of(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    """One that has hardly been trained reads every line as empty, and nobody said why the output was."""
+    silent = write_tiny_recognizer(tmp_path / "silent.ckpt", silent=True)
+    out, err = run(capsys, "--checkpoint", silent, lines / "b", lines / "a.png")
+    assert out == [""] * 4
+    assert err.startswith("recognize: 4 of 4 lines came out empty: ") and err.count("\n") == 1
+    _, err = run(capsys, "--checkpoint", silent, lines / "a.png", lines / "d.jpg", code=1)
+    assert err.splitlines()[-1].startswith("recognize: 1 of 1 lines came out empty")
+    assert "came out empty" not in run(capsys, "--checkpoint", silent, lines / "d.jpg", code=1)[1]
+    write_scribble(tmp_path / "blank.png", 4)  # too narrow for a stroke
+    out, err = run(capsys, "--checkpoint", checkpoint, tmp_path / "blank.png", lines / "a.png")
+    assert out[0] == "" != out[1] and err == ""
+
+
+@pytest.mark.parametrize("form", ["tsv", "jsonl"])
+def test_the_least_sure_lines_come_first_on_demand(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, form: str
+) -> None:
+    paths = names(lines, "a.png", "nowhere.png", "b/page.xml", "b/c.png", "d.jpg")
+    plain, err = run(capsys, "--checkpoint", checkpoint, *paths, "--format", form, code=1)
+    ordered, told = run(capsys, "--checkpoint", checkpoint, *paths, "--format", form, "--sort", "confidence", code=1)
+    assert told == err and sorted(ordered) == sorted(plain) and ordered != plain
+    if form == "tsv":
+        assert ordered.pop(0) == plain[0]
+        sure = [float(row.split("\t")[2] or -1) for row in ordered]
+    else:
+        sure = [json.loads(row).get("confidence", -1.0) for row in ordered]
+    assert len(sure) == 6 and sure[:2] == [-1, -1] and sure == sorted(sure)
+    assert [Path(str(row)).name.startswith("nowhere") for row in (paths[1], paths[4])] == [True, False]
+    assert "nowhere.png" in ordered[0] and "d.jpg" in ordered[1]  # of equal ones, the earlier
+
+
 def test_jsonl_tells_everything(capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path) -> None:
     paths = names(lines, "a.png", "nowhere.png")
     options = ("--checkpoint", checkpoint, *paths, "--format", "jsonl")
-    out, _ = run(capsys, *options, "--beam-size", 5, "--nbest", 3, code=1)
+    out, _ = run(capsys, *options, "--beam-size", 5, "--n-best", 3, code=1)
+    assert run(capsys, *options, "--beam-size", 5, "--nbest", 3, code=1)[0] == out  # as it was spelt before
     row, broken = map(json.loads, out)
     assert broken == {"file": paths[1], "error": f"{paths[1]}: no such file"}
     assert list(row) == ["file", "text", "confidence", "line_confidence", "log_likelihood", "characters", "nbest"]
@@ -161,14 +196,15 @@ def test_interrupted_the_lines_so_far_are_whole_and_the_old_file_stays(
     assert len((tmp_path / "texts.txt.partial").read_text().splitlines()) == 1
 
 
-def test_alto_has_every_line_where_it_stands(
-    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+@pytest.mark.parametrize("form", ["alto", "page"])
+def test_a_page_has_every_line_where_it_stands(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, form: str
 ) -> None:
     """Pages as deep as they were in the folder; what `recognize` reads there is what our own reader finds in them."""
     output = tmp_path / "read"
     expected, _ = run(capsys, "--checkpoint", checkpoint, lines, lines / "a.png", "--format", "jsonl", code=1)
     out, err = run(
-        capsys, "--checkpoint", checkpoint, lines, lines / "a.png", "--format", "alto", "--output", output, code=1
+        capsys, "--checkpoint", checkpoint, lines, lines / "a.png", "--format", form, "--output", output, code=1
     )
     assert out == [] and "d.jpg" in err and "1 of 6 lines could not be read" in err
     files = sorted(str(path.relative_to(output)) for path in output.rglob("*.*"))
@@ -178,10 +214,14 @@ def test_alto_has_every_line_where_it_stands(
     assert [line.text for line in found] == [row["text"] for row in told]
     assert [line.name.split("#")[1] for line in found] == ["line_1", "line_1", "first", "second", "line_1"]
     for line, source in zip(found[2:4], read_page(str(lines / "b" / "page.xml")), strict=True):
-        assert line.recording.polygon == source.recording.polygon
+        polygon = source.recording.polygon
+        if form == "page":  # in whole pixels
+            polygon = tuple((float(round(x)), float(round(y))) for x, y in polygon)
+        assert line.recording.polygon == polygon
         assert os.path.samefile(line.recording.path, source.recording.path)
-    (box,) = re.findall(r'<TextLine ID="first" ([^>]*)>', (output / "b" / "page.xml").read_text())
-    assert box == 'HPOS="50" VPOS="60" WIDTH="119.9" HEIGHT="23.9"'
+    text = (output / "b" / "page.xml").read_text()
+    box = 'ID="first" HPOS="50" VPOS="60" WIDTH="119.9" HEIGHT="23.9">'
+    assert (box in text) == (form == "alto") and ("<PcGts" in text) == (form == "page")
 
 
 def test_a_line_of_a_page_that_cannot_be_read_stays_on_it(
@@ -213,8 +253,9 @@ def test_lines_of_one_name_are_one_page_and_one_without_a_place_is_on_it(
         assert second.text == "" and second.name.endswith("#line_2")
 
 
-def test_alto_overwrites_nothing(
-    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+@pytest.mark.parametrize("form", ["alto", "page"])
+def test_pages_overwrite_nothing(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, form: str
 ) -> None:
     (tmp_path / "file").write_text("old")
     for output, code, said in (
@@ -223,7 +264,7 @@ def test_alto_overwrites_nothing(
         (tmp_path / "file", 1, "is a file"),
         (tmp_path / "no" / "folder", 1, "does not exist; create it first"),
     ):
-        options = ("--format", "alto", "--output", output)
+        options = ("--format", form, "--output", output)
         _, err = run(capsys, "--checkpoint", checkpoint, lines / "a.png", *options, code=code)
         assert said in err and err.count("\n") == 1
 
@@ -336,12 +377,14 @@ def test_a_name_that_is_no_text_is_written_all_the_same(
         (["a.png", "--language-weight", "-1"], 2, "--language-weight -1"),
         (["a.png", "--batch-columns", "0"], 2, "must be from 1 to"),
         (["a.png", "--threads", "0"], 2, "--threads 0"),
-        (["a.png", "--nbest", "2"], 2, "--nbest 2 needs --format jsonl"),
+        (["a.png", "--n-best", "2"], 2, "--n-best 2 needs --format jsonl"),
+        (["a.png", "--n-bets", "2"], 2, "--n-bets: did you mean --n-best? See recognize --help"),
+        (["a.png", "--sort", "confidence"], 2, "--sort confidence needs --format tsv or jsonl"),
         (["a.png", "--lexicon", "nowhere.txt"], 1, "nowhere.txt: no such file"),
         (["a.png", "--language-model", "nowhere.arpa"], 1, "nowhere.arpa: no such file"),
         (["a.png", "--output", "no/such/folder/x"], 1, "no/such/folder does not exist"),
         (["a.png", "--insertion-bonus", "1"], 2, "--insertion-bonus: of no effect on the best path"),
-        (["a.png", "--nbest", "3", "--format", "jsonl"], 2, "--nbest: of no effect on the best path"),
+        (["a.png", "--n-best", "3", "--format", "jsonl"], 2, "--n-best: of no effect on the best path"),
         (["a.png", "--language-weight", "1", "--beam-size", "4"], 2, "the checkpoint holds no language model"),
     ],
 )

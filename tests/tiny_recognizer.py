@@ -18,9 +18,12 @@ BLOCKS = [{"channels": 4, "pool": (2, 2)}, {"channels": 6, "pool": (2, 1)}]
 
 
 def tiny_recognizer(
-    *, seed: int = 1, kind: str = "image", language_model: bytes | None = None, **sections: Any
+    *, seed: int = 1, kind: str = "image", language_model: bytes | None = None, silent: bool = False, **sections: Any
 ) -> RecognitionCheckpoint:
-    """Random weights, large enough that every line is read differently; stride 2 columns a frame."""
+    """Random weights, large enough that every line is read differently; stride 2 columns a frame.
+
+    One that is `silent` sees a blank in every frame, like one that has hardly been trained.
+    """
     frontend = {"kind": kind, "height": 16, "blocks": BLOCKS}
     model = {"frontend": frontend, "hidden_size": 8, "layers": 2}
     config = RecognitionConfig.model_validate({"model": model, **sections})
@@ -29,6 +32,7 @@ def tiny_recognizer(
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.mul_(3)
+        built.output.bias[0] += 1000 * silent
     return RecognitionCheckpoint(config, Alphabet(SYMBOLS), language_model, built.state_dict(), {"step": 7})
 
 

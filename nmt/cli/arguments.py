@@ -1,7 +1,9 @@
 """An argument parser whose complaints are errors of ours: one line, without the usage in front of it."""
 
 import argparse
-from collections.abc import Callable
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Never
 
 from nmt.errors import ConfigError
@@ -20,10 +22,39 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **others,
         )
+        self._words: list[str] = []
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """argparse's; the words are kept for what `error` may have to say about them."""
+        self._words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(self._words, namespace)
 
     def error(self, message: str) -> Never:
-        """Raise ConfigError with where to look further."""
-        raise ConfigError(f"{message}; see {self.prog} --help")
+        """Raise ConfigError with what may have been meant by an option that there is not, and where to look further."""
+        typed = (word.partition("=")[0] for word in self._words if word.startswith("--"))
+        hints = {word: near for word in typed if "." not in word and (near := self.meant(word)) is not None}
+        if not hints:
+            raise ConfigError(f"{message}; see {self.prog} --help")
+        asked = ", ".join(f"{word}: did you mean {near}?" for word, near in hints.items())
+        raise ConfigError(f"{message}; {asked} See {self.prog} --help")
+
+    def meant(self, word: str, *, cutoff: float = 0.6) -> str | None:
+        """The option that `--word` begins, or is most like; None where it is one itself, or like none."""
+        known = {name.strip("-"): name for name in self._names() if name.startswith("--")}
+        bare = word.strip("-").replace("_", "-")
+        if word in self._names(hidden=True):
+            return None
+        begun = [name for name in known if name.startswith(bare)]
+        near = begun if len(begun) == 1 else difflib.get_close_matches(bare, known, n=1, cutoff=cutoff)
+        return known[near[0]] if near else None
+
+    def _names(self, *, hidden: bool = False) -> Iterator[str]:
+        """Every option, of the parsers of actions too; with `hidden`, also those that no help shows."""
+        for action in self._actions:
+            if hidden or action.help is not argparse.SUPPRESS:
+                yield from action.option_strings
+            for parser in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+                yield from parser._names(hidden=hidden)
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

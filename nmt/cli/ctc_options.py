@@ -28,7 +28,8 @@ def add_ctc_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup
     group = parser.add_argument_group("search (default: as stored in the checkpoint)")
     metavars = {int: "N", float: "X", str: "FILE"}
     for name, (kind, text) in SEARCH_OPTIONS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavars[kind], help=text)
+        group.add_argument(_flag(name), dest=name, type=kind, metavar=metavars[kind], help=text)
+    group.add_argument("--nbest", type=int, help=argparse.SUPPRESS)  # as it was spelt before translate's was agreed on
     return group
 
 
@@ -78,4 +79,5 @@ def load_recognizer(
 
 
 def _flag(name: object) -> str:
-    return f"--{str(name).replace('_', '-')}"
+    """An option of the search as it is typed; `nbest` like that of `translate`, and of Marian and CTranslate2."""
+    return "--n-best" if name == "nbest" else f"--{str(name).replace('_', '-')}"

@@ -14,7 +14,11 @@ EXAMPLES: Final = """examples:
   python scripts/demo_text.py --output runs/demo/text
   python scripts/demo_text.py --output my_corpus --splits train,validation
 
-Writes OUTPUT/SPLIT.de and OUTPUT/SPLIT.en, one sentence a line. The sentences are generated, the same ones every time.
+  a look at it, and a translation of its test sentences by what `train --config gnmt_small --run-dir runs/demo` made:
+  paste -d "|" runs/demo/text/test.de runs/demo/text/test.en | head
+  python scripts/translate.py --checkpoint runs/demo --input runs/demo/text/test.de
+
+Writes DIR/SPLIT.de and DIR/SPLIT.en, one sentence a line. The sentences are generated, the same ones every time.
 """
 
 

@@ -30,6 +30,7 @@ def run(argv: list[str]) -> int:
     recognizer = load_recognizer(arguments, overrides)
     from nmt.cli.lines_findings import told, told_bad
     from nmt.cli.lines_reading import listed, read_lines
+    from nmt.inference.recognition import told_silent
     from nmt.metrics.error_rate import Measure
 
     lines = listed(sources, kind=recognizer.config.model.frontend.kind)
@@ -43,7 +44,10 @@ def run(argv: list[str]) -> int:
     print(told(found))
     for problem in told_bad(found):
         print(f"evaluate-lines: {problem}", file=sys.stderr)
-    unread = sum(line.hypothesis is None for line in read)
+    texts = [line.hypothesis for line in read if line.hypothesis is not None]
+    if said := told_silent(sum(not text.strip() for text in texts), len(texts)):
+        print(f"evaluate-lines: {said}", file=sys.stderr)
+    unread = len(read) - len(texts)
     untold = sum(not line.reference.strip() for line in read)
     if untold:
         print(f"evaluate-lines: {untold:,} of {len(read):,} lines have no transcript to err in", file=sys.stderr)

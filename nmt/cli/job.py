@@ -73,9 +73,13 @@ class Worker:
 
     def _row(self, number: int, translation: "Translation") -> Row:
         text = FORMATS[self.job.format](number, translation, self.job.alignment)
-        cut = any(not hypothesis.finished for hypothesis in translation.hypotheses[:1])
-        lacks_term = any(hypothesis.missing_terms for hypothesis in translation.hypotheses[:1])
-        return Row(text, cut, lacks_term)
+        best = translation.hypotheses[:1]
+        return Row(
+            text,
+            cut=any(not hypothesis.finished for hypothesis in best),
+            lacks_term=any(hypothesis.missing_terms for hypothesis in best),
+            lacks_copy=any(hypothesis.missing_copies for hypothesis in best),
+        )
 
 
 def _own_device(name: str, number: int) -> str:

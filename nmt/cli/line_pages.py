@@ -1,8 +1,10 @@
-"""How `recognize --format alto` writes: a folder with one ALTO file for every page or image of a line."""
+"""How `recognize --format alto` and `page` write: a folder with one file for every page or image of a line."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,22 +14,23 @@ from nmt.errors import ConfigError, DataError
 from nmt.files import atomic_write
 
 if TYPE_CHECKING:
-    from nmt.data.lines.alto_writer import PlacedLine
+    from nmt.data.lines.placed import PlacedLine
     from nmt.inference.recognition import Recognition
 
 Put = Callable[[Listed, "Recognition | str"], None]
 
 
-def check_page_folder(output: str) -> Path:
-    """The folder for ALTO files. Raises ConfigError where none is named, DataError where there is something in it.
+def check_page_folder(output: str, form: str) -> Path:
+    """The folder for files of a form, alto or page.
 
-    An earlier file might be a page that is to be read, so none is ever overwritten.
+    Raises ConfigError where none is named, DataError where there is something in it: an earlier file might be a page
+    that is to be read, so none is ever overwritten.
     """
     if output == "-":
-        raise ConfigError("--format alto needs --output FOLDER, for a file a page")
+        raise ConfigError(f"--format {form} needs --output FOLDER, for a file a page")
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; --format alto writes a folder of them, so name a new folder")
+        raise DataError(f"{folder}: is a file; --format {form} writes a folder of them, so name a new folder")
     if folder.is_dir() and any(folder.iterdir()):
         raise DataError(f"{folder}: is not empty; name a new folder, so that no page is overwritten")
     if not folder.absolute().parent.is_dir():
@@ -36,21 +39,33 @@ def check_page_folder(output: str) -> Path:
 
 
 @contextmanager
-def page_folder(folder: Path) -> Iterator[Put]:
+def page_folder(folder: Path, form: str) -> Iterator[Put]:
     """A function that takes the lines in order; a page is written, whole, when its last line has come.
 
     What of a page could not be read is an empty line of it; of an image that could not be read there is no page.
     """
-    pages = _Pages(folder)
+    pages = _Pages(folder, _writer(form))
     yield pages.put
     pages.write()
+
+
+def _writer(form: str) -> Callable[..., str]:
+    """What makes the text of a page of its lines, as `alto_document` does."""
+    if form == "alto":
+        from nmt.data.lines.alto_writer import alto_document
+
+        return alto_document
+    from nmt.data.lines.page_writer import page_document
+
+    return partial(page_document, now=datetime.now().astimezone())
 
 
 class _Pages:
     """The lines of the page that is being read, and the names that were given to others."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, document: Callable[..., str]) -> None:
         self._folder = folder
+        self._document = document
         self._answers: list[tuple[Listed, Recognition | str]] = []
         self._written: set[Path] = set()
 
@@ -66,12 +81,11 @@ class _Pages:
         image = next((one.image for one in shown if one.image), None)
         if image is None:
             return
-        from nmt.data.lines.alto_writer import alto_document
         from nmt.data.lines.picture import image_size
 
         path = self._free(answers[0][0])
         width, height = image_size(image)
-        text = alto_document(
+        text = self._document(
             [_placed(item, found, one) for (item, found), one in zip(answers, shown, strict=True)],
             image=os.path.relpath(image, path.parent),
             width=width,
@@ -114,7 +128,7 @@ def _shown(item: Listed, found: "Recognition | str") -> _Shown:
 
 
 def _placed(item: Listed, found: "Recognition | str", shown: _Shown) -> "PlacedLine":
-    from nmt.data.lines.alto_writer import PlacedCharacter, PlacedLine
+    from nmt.data.lines.placed import PlacedCharacter, PlacedLine
 
     characters = () if isinstance(found, str) else found.characters
     placed = []

@@ -12,6 +12,11 @@ from nmt.metrics.error_rate import Rates, character_errors
 from nmt.metrics.proofreading import Effort
 from nmt.metrics.proofreading import told as told_effort
 
+TOLD: Final = {  # which confidence it is, and of what, by what is right or wrong
+    "lines": "line_confidence, {} lines",
+    "shares of lines": "confidence, {} lines",
+    "characters": "confidence, {} characters",
+}
 SHOWN: Final = 10  # bad lines named where people read; the table, the JSON and the report name all
 
 
@@ -46,9 +51,26 @@ class Findings(NamedTuple):
 
 
 def told(found: Findings) -> str:
-    """Rates, calibration and what confidences are good for, for people."""
+    """Rates, what confidences are good for and whether they come true, for people."""
     effort = [told_effort(found.proofreading)] if found.proofreading else []
-    return "\n".join([found.rates.as_text(), *(one.as_text() for one in found.calibration), *effort])
+    return "\n".join([found.rates.as_text(), *effort, *_calibration_table(found.calibration)])
+
+
+def _calibration_table(calibrations: Sequence[Calibration]) -> list[str]:
+    """A row a kind of confidence, and what the columns mean; nothing where nothing was read."""
+    if not calibrations:
+        return []
+    rows = [
+        f"  {TOLD[one.of].format(f'{one.number:,}'):<32}{one.confidence:>9.3f}{one.right:>9.3f}{one.error:>9.3f}"
+        f"{one.brier:>9.3f}{one.brier_of_share:>9.3f}  {'better' if one.beats_a_guess else 'no better'} than a guess"
+        for one in calibrations
+    ]
+    head = f"{'do confidences come true?':<34}{'they say':>9}{'right':>9}{'off by':>9}{'Brier':>9}{'a guess':>9}"
+    notes = (
+        "  off by: how far from what comes true, on average. Brier: mean squared error. A guess: the Brier score of",
+        "  always saying the share that is right of all, knowing nothing of the single case. 0 is best of these three.",
+    )
+    return [head, *rows, *notes]
 
 
 def told_bad(found: Findings) -> list[str]:

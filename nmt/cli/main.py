@@ -9,7 +9,7 @@ from nmt.cli.guard import guarded
 from nmt.errors import ConfigError
 
 COMMANDS: Final = {
-    "train": "train a model from a configuration and sentence pairs",
+    "train": "train a translator on sentence pairs, or a recogniser on lines of handwriting",
     "translate": "translate a text file, one sentence a line",
     "recognize": "read lines of handwriting from images, pages and pen strokes",
     "evaluate": "score translations: BLEU, chrF and TER, with signatures",
@@ -22,7 +22,7 @@ COMMANDS: Final = {
 
 HELP: Final = """usage: nmt COMMAND ...
 
-Google's neural machine translation system (GNMT): train, translate, evaluate.
+Recurrent sequence models that train on a laptop: a translator (GNMT) and a reader of handwriting (CTC).
 
 commands:
 {commands}
@@ -30,9 +30,14 @@ commands:
   nmt COMMAND --help    options and examples of a command
   nmt --version         version of this package
 
-example:
+translate, from a corpus of sentence pairs; gnmt_small holds one, and takes minutes:
   nmt train --config gnmt_small --run-dir runs/demo
   echo "Der alte Mann schläft." | nmt translate --checkpoint runs/demo
+
+read handwriting, from images of lines and their texts; digits_small holds some, and takes minutes:
+  nmt train --config digits_small --run-dir runs/digits
+  nmt train --config lines_small --run-dir runs/lines --data.train lines/train --data.validation lines/val
+  nmt recognize --checkpoint runs/lines lines/new
 """
 
 

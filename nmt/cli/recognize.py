@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from nmt.cli.arguments import Parser, whole_number
 from nmt.cli.ctc_options import add_ctc_options, ctc_overrides, load_recognizer
 from nmt.cli.guard import guarded
 from nmt.cli.line_files import Listed, check_keeps_lines, is_image_or_page, line_count, listed_lines
+from nmt.cli.line_order import least_sure_first
 from nmt.cli.line_pages import Put, check_page_folder, page_folder
 from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
 from nmt.cli.output import check_stream_output, destination
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """examples:
   python scripts/recognize.py --checkpoint runs/lines line1.png line2.png
   python scripts/recognize.py --checkpoint runs/lines scans/ --format tsv --output texts.tsv
+  python scripts/recognize.py --checkpoint runs/lines scans/ --format tsv --sort confidence | head -n 20
   python scripts/recognize.py --checkpoint runs/lines page.xml --format jsonl --beam-size 20 --language-weight 0.6
   find scans -name "*.png" | python scripts/recognize.py --checkpoint runs/lines -
   python scripts/recognize.py --checkpoint runs/lines pages/ --format alto --output read
@@ -36,7 +38,8 @@ A line image is a line. A page is given by its ALTO or PAGE XML, and read line b
 pages in it. What cannot be read is named on the standard error output and gives an empty line, {"file", "error"} in
 jsonl; the rest is done, and the exit status is 1.
 """
-FORMATS: Final = ("text", "tsv", "jsonl", "alto")
+PAGE_FORMATS: Final = ("alto", "page")  # a file a page
+FORMATS: Final = ("text", "tsv", "jsonl", *PAGE_FORMATS)
 Answer = tuple[Listed, "Recognition | str"]
 WINDOW: Final = 64  # lines listed, read and recognised before the next are
 
@@ -54,20 +57,28 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoint", type=Path, required=True, metavar="PATH", help="a run's folder or a checkpoint file"
     )
     options.add_argument(
-        "--output", default="-", metavar="FILE", help="texts (default: -, standard output); of alto a new folder"
+        "--output",
+        default="-",
+        metavar="FILE",
+        help="texts (default: -, standard output); of alto and page a new folder",
     )
     options.add_argument(
         "--format",
         choices=FORMATS,
         default="text",
-        help="tsv: file, text, confidence; jsonl: everything; alto: an ALTO file a page or image (default: text, a line"
-        " each)",
+        help="tsv: file, text, confidence; jsonl: everything; alto, page: a file of ALTO or PAGE for each page or image"
+        " (default: text, a line each)",
     )
     options.add_argument(
         "--boxes",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="in jsonl: every character with its box in pixels of the source image (default: yes)",
+    )
+    options.add_argument(
+        "--sort",
+        choices=("confidence",),
+        help="of tsv and jsonl: the least sure lines first, for proof-reading, all written at the end",
     )
     add_ctc_options(options)
     group = decoding.add_device_options(options)
@@ -88,28 +99,36 @@ def run(argv: list[str]) -> int:
     recognizer = load_recognizer(arguments, overrides, batch_columns=arguments.batch_columns)
     _check_kind(arguments, recognizer)
     items = listed_lines(arguments.lines)
-    wants_boxes = arguments.format == "alto" or (arguments.format == "jsonl" and arguments.boxes)
-    done = failed = 0
-    with page_folder(Path(arguments.output)) if arguments.format == "alto" else _rows(arguments) as put:
+    from nmt.inference.recognition import told_silent
+
+    wants_boxes = arguments.format in PAGE_FORMATS or (arguments.format == "jsonl" and arguments.boxes)
+    done = failed = silent = 0
+    with _putting(arguments) as put:
         for item, found in _with_bar(_answers(recognizer, items, boxes=wants_boxes), arguments):
             put(item, found)
             done += 1
             if isinstance(found, str):
                 failed += 1
                 _tell(found)
+            elif not found.text.strip():
+                silent += 1
     if failed:
         print(f"recognize: {failed:,} of {done:,} lines could not be read", file=sys.stderr)
+    if said := told_silent(silent, done - failed):
+        print(f"recognize: {said}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """What can be known of files, and of options that do not go together, before anything is read."""
     if (arguments.nbest or 1) > 1 and arguments.format != "jsonl":
-        raise ConfigError(f"--nbest {arguments.nbest} needs --format jsonl; other formats hold one text a line")
+        raise ConfigError(f"--n-best {arguments.nbest} needs --format jsonl; other formats hold one text a line")
+    if arguments.sort and arguments.format not in ("tsv", "jsonl"):
+        raise ConfigError(f"--sort {arguments.sort} needs --format tsv or jsonl, which say what line a text is of")
     decoding.require_checkpoint(arguments.checkpoint)
     files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
-    if arguments.format == "alto":
-        check_page_folder(arguments.output)
+    if arguments.format in PAGE_FORMATS:
+        check_page_folder(arguments.output, arguments.format)
         return
     files += [*decoding.checkpoint_files(arguments.checkpoint), *map(Path, arguments.lines)]
     check_stream_output(arguments.output, inputs=files)
@@ -130,8 +149,15 @@ def _check_kind(arguments: argparse.Namespace, recognizer: "Recognizer") -> None
             f"{images[0]}: an image or a page, but {arguments.checkpoint} reads pen strokes; give .jsonl files, or a"
             " recogniser of images"
         )
-    if kind == "strokes" and arguments.format == "alto":
-        raise ConfigError("--format alto: pen strokes stand on no page; use --format jsonl")
+    if kind == "strokes" and arguments.format in PAGE_FORMATS:
+        raise ConfigError(f"--format {arguments.format}: pen strokes stand on no page; use --format jsonl")
+
+
+def _putting(arguments: argparse.Namespace) -> AbstractContextManager[Put]:
+    """A function that takes the lines in order, and writes them as was asked."""
+    if arguments.format in PAGE_FORMATS:
+        return page_folder(Path(arguments.output), arguments.format)
+    return _rows(arguments)
 
 
 @contextmanager
@@ -146,7 +172,11 @@ def _rows(arguments: argparse.Namespace) -> Iterator[Put]:
     with destination(arguments.output) as write:
         if arguments.format == "tsv":
             write(HEADER)
-        yield lambda item, found: write(row(item.name, found))
+        if arguments.sort is None:
+            yield lambda item, found: write(row(item.name, found))
+        else:
+            with least_sure_first(write) as put:
+                yield lambda item, found: put(found, row(item.name, found))
 
 
 def _answers(recognizer: "Recognizer", items: Iterable[Listed], *, boxes: bool) -> Iterator[Answer]:

@@ -17,6 +17,7 @@ NAMED_LINES: Final = 10  # of each kind of remark
 REMARKS: Final = {
     "cut": "reached the maximum length and may lack an end; raise --max-length or --max-length-ratio",
     "lacks_term": "came out without a term of the glossary, which the search did not reach; raise --beam-size",
+    "lacks_copy": "came out without a number or the like of the source, for which --copy found no place; look at them",
 }
 
 
@@ -26,6 +27,7 @@ class Row(NamedTuple):
     text: str
     cut: bool = False  # at its maximum length
     lacks_term: bool = False  # of the glossary
+    lacks_copy: bool = False  # of a number, say, that was to be copied
 
 
 def text_row(number: int, translation: "Translation", alignment: str) -> str:
@@ -72,6 +74,8 @@ def _candidate(hypothesis: "TranslatedHypothesis", alignment: str) -> dict[str, 
     }
     if hypothesis.missing_terms:
         value["missing_terms"] = hypothesis.missing_terms
+    if hypothesis.missing_copies:
+        value["missing_copies"] = hypothesis.missing_copies
     if alignment == "hard":  # pairs of source token and target token, both counted from 0
         value["alignment"] = [(source, target) for target, source in enumerate(hypothesis.alignment)]
     elif alignment == "soft":  # of a line in parts a matrix each: one of everything grows with their square

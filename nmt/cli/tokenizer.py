@@ -16,10 +16,15 @@ from nmt.files import atomic_write
 if TYPE_CHECKING:
     from nmt.text.tokenizer import Tokenizer
 
-EXAMPLES: Final = """examples:
-  nmt tokenizer train --input train.en train.de.gz --output spm.model --vocabulary-size 8000
-  nmt tokenizer encode --model spm.model < test.en > test.en.pieces
-  nmt tokenizer decode --model spm.model < test.en.pieces
+TYPED: Final = {  # an example of each action
+    "train": "nmt tokenizer train --input train.en train.de.gz --output spm.model --vocabulary-size 8000",
+    "encode": "nmt tokenizer encode --model spm.model < test.en > test.en.pieces",
+    "decode": "nmt tokenizer decode --model spm.model < test.en.pieces",
+}
+EXAMPLES: Final = f"""examples:
+  {TYPED["train"]}
+  {TYPED["encode"]}
+  {TYPED["decode"]}
 
 Text is UTF-8, one sentence a line; as many lines come out of encode and decode as went in. A model trained here is used
 with --tokenizer.model spm.model (both languages) or --tokenizer.source_model and --tokenizer.target_model.
@@ -31,9 +36,17 @@ def parser() -> argparse.ArgumentParser:
     """The options of all three."""
     options = Parser("tokenizer", description="SentencePiece models: train, encode, decode.", examples=EXAMPLES)
     actions = options.add_subparsers(dest="action", required=True, metavar="train|encode|decode")
-    _add_train_options(actions.add_parser("train", help="learn a vocabulary from text files"))
-    for name, text in (("encode", "lines → pieces, separated by spaces"), ("decode", "pieces → lines")):
-        action = actions.add_parser(name, help=text)
+    texts = {
+        "train": "learn a vocabulary from text files",
+        "encode": "lines → pieces, separated by spaces",
+        "decode": "pieces → lines",
+    }
+    made = {
+        name: actions.add_parser(name, help=text, examples=f"example:\n  {TYPED[name]}\n")
+        for name, text in texts.items()
+    }
+    _add_train_options(made.pop("train"))
+    for action in made.values():
         action.add_argument("--model", type=Path, required=True, metavar="FILE")
         action.add_argument("--normalization", choices=FORMS, default="nfc", help="as it was trained (default: nfc)")
         action.add_argument("--ids", action="store_true", help="numbers in place of pieces")

@@ -9,45 +9,29 @@
     number takes the place of another number among them, if there is one. No word is replaced twice, nor what was
     found in 2.
 4.  Where no word looks, an address, a placeholder and emoji are put behind the word that looks at what stands before
-    them in the source. Numbers and unknown words are left out then: they may well have been translated.
+    them in the source. Numbers and unknown words are left out then: they may well have been translated. Numbers are
+    named by `left_out`, for somebody to look.
 5.  With `unknown`, an output word with an unknown piece or a broken character is replaced by the source word that it
     looks at.
 
 Pieces of either side that do not spell its text leave the output as it is.
 """
 
-import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, get_args
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
-from nmt.inference.splitting import is_unspaced
-from nmt.text.normalize import Form, normalize, single_line
-from nmt.text.protected import KINDS, Kind, Protected, protected_spans
-from nmt.text.spans import BROKEN_MARK, UNKNOWN_MARK, piece_spans
+from nmt.inference.sides import CLOSING, OPENING, Side, Word, side_of, source_side
+from nmt.text.normalize import single_line
+from nmt.text.protected import KINDS, NUMBERS, WHOLE, Kind, Protected, alike, missing, places, protected_spans
+from nmt.text.spans import BROKEN_MARK, UNKNOWN_MARK
 from nmt.text.tokenizer import SPECIAL_PIECES, UNKNOWN
 
-__all__ = ["KINDS", "Kind", "carry_through"]
-
-_INSERTED: Final[tuple[Kind, ...]] = ("urls", "placeholders", "emoji")
-_NUMBERS: Final[tuple[Kind, ...]] = ("numbers",)
-_NOT_DIGITS: Final = re.compile(r"\D")
-_OPENING, _CLOSING = "([{<\"'«„“‚‘¿¡", ".,;:!?)]}>\"'»”“’…"
-
-
-class _Word(NamedTuple):
-    """Characters between spaces, one of a script without spaces, or an address, a placeholder or emoji.
-
-    `core` leaves out punctuation around it.
-    """
-
-    begin: int
-    end: int
-    core: tuple[int, int]
+__all__ = ["KINDS", "Kind", "carry_through", "left_out"]
 
 
 class _Edit(NamedTuple):
@@ -56,18 +40,6 @@ class _Edit(NamedTuple):
     begin: int
     end: int
     text: str
-
-
-class _Side(NamedTuple):
-    """A text with its pieces and words."""
-
-    text: str
-    pieces: list[tuple[int, int]]
-    words: list[_Word]
-
-    def inside(self, begin: int, end: int) -> list[int]:
-        """Indices of the pieces that share characters with a part of the text."""
-        return [index for index, (first, last) in enumerate(self.pieces) if first < end and last > begin]
 
 
 def carry_through(
@@ -85,7 +57,7 @@ def carry_through(
     `TranslatedHypothesis` have them, with or without the `</s>` at their ends (`Tokenizer.pieces`); row t of
     `attention` is where output piece t looked. An output in which nothing is to be done comes back as it is.
     """
-    left, right = _source_side(source, source_pieces), _side(output, output_pieces)
+    left, right = source_side(source, source_pieces), side_of(output, output_pieces)
     if left is None or right is None or not left.pieces or attention.shape[0] < len(right.pieces):
         return output
     unknown = "unknown" in kinds
@@ -100,10 +72,19 @@ def carry_through(
     return copying.result()
 
 
+def left_out(source: str, output: str, *, source_pieces: Sequence[str], kinds: Collection[Kind] = KINDS) -> list[str]:
+    """What an output lacks all the same: addresses, placeholders, emoji and numbers of its source, unknown words never.
+
+    `source` and `source_pieces` are those of `carry_through`.
+    """
+    left = source_side(source, source_pieces)
+    return [one.text for one in missing(source if left is None else left.text, output, kinds)]
+
+
 class _Copying:
     """One output on its way: which of it is settled, and what is to be changed."""
 
-    def __init__(self, source: _Side, output: _Side, attention: Float[Tensor, "T S"]) -> None:
+    def __init__(self, source: Side, output: Side, attention: Float[Tensor, "T S"]) -> None:
         self.source, self.output = source, output
         self.attention: list[list[float]] = attention.tolist()
         self.looks: list[int] = attention.argmax(1).tolist()
@@ -113,11 +94,11 @@ class _Copying:
     def settle_kept(self, protected: Sequence[Protected]) -> list[Protected]:
         """Settle what the output has as it is, by who looks at which where it has fewer than the source; the rest."""
         lost: list[Protected] = []
-        for alike in _alike(protected):
-            left = dict(enumerate(alike))
+        for same in alike(protected):
+            left = dict(enumerate(same))
             pairs = [
                 (-self._weight([place], self.source.inside(one.begin, one.end)), place, index)
-                for place in self._places(alike[0])
+                for place in places(same[0], self.output.text)
                 for index, one in left.items()
             ]
             for _, place, index in sorted(pairs):
@@ -137,7 +118,7 @@ class _Copying:
             begin, end = group[0].core[0], group[-1].core[1]
             begin, end = self._number_within(begin, end) if one.kind == "numbers" else self._with_marks(begin, end, one)
             self._settle(begin, end, one.text)
-        elif one.kind in _INSERTED:
+        elif one.kind in WHOLE:
             place = self._behind(pieces)
             self.edits.append(_Edit(place, place, f" {one.text} "))
 
@@ -176,7 +157,7 @@ class _Copying:
     def _is_free(self, begin: int, end: int) -> bool:
         return all(end <= first or begin >= last for first, last in self.settled)
 
-    def _groups(self, pieces: list[int]) -> Iterator[list[_Word]]:
+    def _groups(self, pieces: list[int]) -> Iterator[list[Word]]:
         """Neighbouring words that look at these source pieces, without punctuation at either end of a group."""
         for looking, words in groupby(self.output.words, key=lambda word: self._is_looking(word, pieces)):
             group = list(words) if looking else []
@@ -187,20 +168,13 @@ class _Copying:
             if group:
                 yield group
 
-    def _is_looking(self, word: _Word, pieces: list[int]) -> bool:
+    def _is_looking(self, word: Word, pieces: list[int]) -> bool:
         inside = self.output.inside(*word.core)
         looking = sum(self.looks[index] in pieces for index in inside)
         return looking > 0 and 2 * looking >= len(inside) and self._is_free(*word.core)
 
-    def _is_punctuation(self, word: _Word) -> bool:
+    def _is_punctuation(self, word: Word) -> bool:
         return all(unicodedata.category(character)[0] == "P" for character in self.output.text[slice(*word.core)])
-
-    def _places(self, one: Protected) -> list[tuple[int, int]]:
-        """Where the output has it."""
-        if one.kind == "numbers":
-            numbers = protected_spans(self.output.text, _NUMBERS)
-            return [(number.begin, number.end) for number in numbers if _digits(number.text) == _digits(one.text)]
-        return [match.span() for match in re.finditer(re.escape(one.text), self.output.text)]
 
     def _weight(self, parts: Sequence[tuple[int, int]], pieces: list[int]) -> float:
         """How much these parts of the output look at these source pieces."""
@@ -209,7 +183,7 @@ class _Copying:
 
     def _number_within(self, begin: int, end: int) -> tuple[int, int]:
         """The first number of a part of the output, or the whole part."""
-        for number in protected_spans(self.output.text, _NUMBERS):
+        for number in protected_spans(self.output.text, NUMBERS):
             if begin <= number.begin and number.end <= end and self._is_free(number.begin, number.end):
                 return number.begin, number.end
         return begin, end
@@ -217,8 +191,8 @@ class _Copying:
     def _with_marks(self, begin: int, end: int, one: Protected) -> tuple[int, int]:
         """More of the output where what is beside the part is what this begins or ends with, as braces are."""
         text = self.output.text
-        opening = one.text[: len(one.text) - len(one.text.lstrip(_OPENING))]
-        closing = one.text[len(one.text.rstrip(_CLOSING)) :]
+        opening = one.text[: len(one.text) - len(one.text.lstrip(OPENING))]
+        closing = one.text[len(one.text.rstrip(CLOSING)) :]
         while opening and begin > 0 and text[begin - 1] == opening[-1]:
             begin, opening = begin - 1, opening[:-1]
         while closing and end < len(text) and text[end] == closing[0]:
@@ -235,18 +209,7 @@ class _Copying:
         return 0
 
 
-def _source_side(source: str, pieces: Sequence[str]) -> _Side | None:
-    """The source in the form of its tokenizer, which its pieces tell."""
-    forms: tuple[Form, ...] = get_args(Form)
-    return next((side for form in forms if (side := _side(normalize(source, form), pieces)) is not None), None)
-
-
-def _side(text: str, pieces: Sequence[str]) -> _Side | None:
-    spans = piece_spans(text, pieces)
-    return None if spans is None else _Side(text, spans, _words(text))
-
-
-def _protected(source: _Side, pieces: Sequence[str], kinds: Collection[Kind]) -> list[Protected]:
+def _protected(source: Side, pieces: Sequence[str], kinds: Collection[Kind]) -> list[Protected]:
     """What is to come through, from left to right."""
     found = protected_spans(source.text, kinds)
     if "unknown" in kinds:
@@ -258,45 +221,3 @@ def _protected(source: _Side, pieces: Sequence[str], kinds: Collection[Kind]) ->
             ):
                 found.append(Protected(begin, end, source.text[begin:end], "unknown"))
     return sorted(found)
-
-
-def _words(text: str) -> list[_Word]:
-    whole = {}
-    for one in protected_spans(text, _INSERTED):
-        whole.update(dict.fromkeys(range(one.begin, one.end), one.begin))
-    words = []
-    for place, character in enumerate(text):
-        if not character.isspace() and is_unspaced(character):
-            whole.setdefault(place, place)
-    for kind, group in groupby(
-        range(len(text)), key=lambda place: whole.get(place, -2 if text[place].isspace() else -1)
-    ):
-        places = list(group)
-        begin, end = places[0], places[-1] + 1
-        if kind == -1:
-            words.append(_Word(begin, end, _core(text, begin, end)))
-        elif kind >= 0:
-            words.append(_Word(begin, end, (begin, end)))
-    return words
-
-
-def _core(text: str, begin: int, end: int) -> tuple[int, int]:
-    """A word without the punctuation around it; one of nothing else is kept whole."""
-    first, last = begin, end
-    while first < last and text[first] in _OPENING:
-        first += 1
-    while last > first and text[last - 1] in _CLOSING:
-        last -= 1
-    return (first, last) if first < last else (begin, end)
-
-
-def _alike(protected: Sequence[Protected]) -> list[list[Protected]]:
-    """Those that each other's place will do for."""
-    groups: dict[str, list[Protected]] = {}
-    for one in protected:
-        groups.setdefault(_digits(one.text) if one.kind == "numbers" else one.text, []).append(one)
-    return list(groups.values())
-
-
-def _digits(number: str) -> str:
-    return _NOT_DIGITS.sub("", number)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nmt.inference.copying import Kind, carry_through
+from nmt.inference.copying import Kind, carry_through, left_out
 from nmt.inference.glossary import Glossary
 from nmt.inference.translation import TranslatedHypothesis, Translation
 from nmt.metrics.pairwise import Utility
@@ -50,7 +50,10 @@ class Guidance:
             kinds=self.copy,
         )
         lost = tuple(term for term in self.terms(part.source) if term in hypothesis.text and term not in text)
-        return hypothesis._replace(text=text, missing_terms=(*hypothesis.missing_terms, *lost))
+        missing = left_out(part.source, text, source_pieces=part.source_pieces, kinds=self.copy)
+        return hypothesis._replace(
+            text=text, missing_terms=(*hypothesis.missing_terms, *lost), missing_copies=tuple(missing)
+        )
 
     def _voted(self, hypotheses: Sequence[TranslatedHypothesis], *, sampling: bool) -> tuple[int, ...]:
         """Draws count alike, as the probable ones are drawn more often; those of a beam by their probability."""

@@ -26,6 +26,7 @@ class TranslatedHypothesis(NamedTuple):
     attentions: tuple[Float[Tensor, "T S"], ...]  # one a part, on the CPU; none if not asked for
     finished: bool  # False where the maximum length cut it, or one of its parts
     missing_terms: tuple[str, ...] = ()  # of a glossary, each as often as it is missing
+    missing_copies: tuple[str, ...] = ()  # numbers and addresses, say, that were to be copied; each likewise
 
     @property
     def attention(self) -> Float[Tensor, "T S"] | None:
@@ -86,4 +87,5 @@ def _join_hypotheses(parts: Sequence[TranslatedHypothesis]) -> TranslatedHypothe
         attentions=tuple(attention for part in parts for attention in part.attentions),
         finished=all(part.finished for part in parts),
         missing_terms=tuple(term for part in parts for term in part.missing_terms),
+        missing_copies=tuple(text for part in parts for text in part.missing_copies),
     )

@@ -39,11 +39,27 @@ class Calibration(NamedTuple):
         """For JSON."""
         return {**self._asdict(), "bins": [one._asdict() for one in self.bins]}
 
+    @property
+    def confidence(self) -> float:
+        """The mean of all."""
+        return sum(one.number * one.confidence for one in self.bins) / self.number
+
+    @property
+    def right(self) -> float:
+        """The mean of what is right."""
+        return sum(one.number * one.right for one in self.bins) / self.number
+
+    @property
+    def beats_a_guess(self) -> bool:
+        """Whether the confidences say more than that mean each time, which knows nothing of the single case."""
+        return self.brier < self.brier_of_share
+
     def as_text(self) -> str:
-        """One line."""
+        """One sentence, without its full stop."""
         return (
-            f"calibration of {self.number:,} {self.of}: expected error {self.error:.3f}, Brier score {self.brier:.3f}"
-            f" (the mean of what is right as every confidence: {self.brier_of_share:.3f})"
+            f"calibration of {self.number:,} {self.of}: off by {self.error:.3f} on average (expected calibration"
+            f" error); the Brier score, a mean squared error, is {self.brier:.3f}, where 0 is best and always saying"
+            f" {self.right:.2f}, the mean of what is right, gets {self.brier_of_share:.3f}"
         )
 
 

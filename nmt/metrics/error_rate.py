@@ -98,8 +98,8 @@ class Rates(NamedTuple):
     def as_text(self) -> str:
         """A line a rate: per cent to two places, its interval, the counts and the signature; then the lines."""
         rows = [
-            _row("CER", self.characters, self.cer_interval, self.measure.signature("cer")),
-            _row("WER", self.words, self.wer_interval, self.measure.signature("wer")),
+            _row("CER", "characters", self.characters, self.cer_interval, self.measure.signature("cer")),
+            _row("WER", "words", self.words, self.wer_interval, self.measure.signature("wer")),
         ]
         interval = self.cer_interval or self.wer_interval
         of = f"; {interval.described}" if interval else ""
@@ -175,7 +175,7 @@ def _rate(counts: ErrorCounts, interval: Interval | None, signature: str) -> dic
     return {"rate": rate, **counts._asdict(), **drawn, "signature": signature}
 
 
-def _row(name: str, counts: ErrorCounts, interval: Interval | None, signature: str) -> str:
+def _row(name: str, units: str, counts: ErrorCounts, interval: Interval | None, signature: str) -> str:
     span = "" if interval is None else f" [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
-    kinds = f"{counts.substitutions:,} S + {counts.deletions:,} D + {counts.insertions:,} I"
-    return f"{name} {100 * counts.rate:6.2f} %{span}  ({kinds}) / {counts.reference:,}  {signature}"
+    kinds = f"{counts.substitutions:,} substituted + {counts.deletions:,} left out + {counts.insertions:,} invented"
+    return f"{name} {100 * counts.rate:6.2f} %{span}  {kinds}, of {counts.reference:,} {units}  {signature}"

@@ -1,11 +1,13 @@
-"""What in a text is not translated but copied: addresses, placeholders, numbers, emoji."""
+"""What in a text is not translated but copied: addresses, placeholders, numbers, emoji; and what a copy lacks."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, NamedTuple, get_args
 
 Kind = Literal["urls", "numbers", "emoji", "placeholders", "unknown"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+WHOLE: Final[tuple[Kind, ...]] = ("urls", "placeholders", "emoji")  # that stand letter by letter as they did
+NUMBERS: Final[tuple[Kind, ...]] = ("numbers",)
 
 # A scheme or www., or an e-mail address. Punctuation at its end belongs to the sentence.
 _URL: Final = re.compile(
@@ -21,6 +23,7 @@ _PLACEHOLDER: Final = re.compile(
 )
 # Digits with separators between them; not a part of a word such as B2, 5pm or COVID-19.
 _NUMBER: Final = re.compile(r"(?<!\w)(?<!\w[-'’._])\d+(?:[.,:/'’-]\d+)*(?!\w)")
+_NOT_DIGITS: Final = re.compile(r"\D")
 _PICTURE: Final = (
     "[\u203c\u2049\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d"
     "\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]\ufe0f?[\U0001f3fb-\U0001f3ff]?"
@@ -58,3 +61,29 @@ def protected_spans(text: str, kinds: Collection[Kind] = KINDS) -> list[Protecte
             if all(match.end() <= one.begin or match.start() >= one.end for one in found):
                 found.append(Protected(match.start(), match.end(), match[0], kind))
     return sorted(one for one in found if one.kind in kinds)
+
+
+def alike(protected: Sequence[Protected]) -> list[list[Protected]]:
+    """Those that each other's place will do for: of numbers only the digits must agree, "1,000" is "1.000"."""
+    groups: dict[str, list[Protected]] = {}
+    for one in protected:
+        groups.setdefault(_digits(one.text) if one.kind == "numbers" else one.text, []).append(one)
+    return list(groups.values())
+
+
+def places(one: Protected, text: str) -> list[tuple[int, int]]:
+    """Where a text has it, or what is alike."""
+    if one.kind == "numbers":
+        numbers = protected_spans(text, NUMBERS)
+        return [(number.begin, number.end) for number in numbers if _digits(number.text) == _digits(one.text)]
+    return [match.span() for match in re.finditer(re.escape(one.text), text)]
+
+
+def missing(source: str, output: str, kinds: Collection[Kind] = KINDS) -> list[Protected]:
+    """What of these kinds a source has more often than an output, each as often as it is missing."""
+    groups = alike(protected_spans(source, kinds))
+    return sorted(one for group in groups for one in group[len(places(group[0], output)) :])
+
+
+def _digits(number: str) -> str:
+    return _NOT_DIGITS.sub("", number)

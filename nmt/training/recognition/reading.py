@@ -16,6 +16,7 @@ from nmt.data.lines.prepare import LineCorpora
 from nmt.files import atomic_write, replace_link
 from nmt.inference.line_input import LineInput
 from nmt.inference.line_tuning import calibrate_search, tune_search
+from nmt.inference.recognition import told_silent
 from nmt.inference.recognizer import Recognizer, with_search
 from nmt.metrics.error_rate import Rates, error_rates
 from nmt.text.arpa import arpa_bytes, read_arpa
@@ -25,6 +26,7 @@ from nmt.training.run import RunFolder
 log = logging.getLogger(__name__)
 
 BEST_PATH = {"beam_size": 1, "nbest": 1}
+LOOKED_AT = 16  # lines, in which a recogniser that has learnt anything reads something
 TUNED = "search_tuned_on"  # in a checkpoint's `about`: validation lines
 
 
@@ -59,8 +61,10 @@ def read_tests(
         tuned = run.checkpoints / "tuned.ckpt"
         write_checkpoint(tuned, checkpoint)
         replace_link(best, tuned)
+    recognizer = _recognizer(checkpoint, device)
+    _warn_if_silent(recognizer, [corpora.validation, *corpora.tests.values()])
     if corpora.tests:
-        _read(corpora.tests, _recognizer(checkpoint, device), run.path / "test")
+        _read(corpora.tests, recognizer, run.path / "test")
 
 
 def _searching(
@@ -104,6 +108,17 @@ def _weighed(recognizer: Recognizer, lines: Sequence[LineInput], texts: Sequence
         *(100 * errors / characters for errors in (tuning.errors, alone)),
     )
     return search
+
+
+def _warn_if_silent(recognizer: Recognizer, corpora: Sequence[LineCorpus | None]) -> None:
+    """Say so where nothing is read in a few lines, of the first corpus that has any: the next command would not."""
+    corpus = next((one for one in corpora if one is not None and len(one)), None)
+    if corpus is None:
+        return
+    lines = [corpus.lines[i] for i in range(0, len(corpus), -(-len(corpus) // LOOKED_AT))]
+    texts = [one.text for one in recognizer.recognize_stream(lines, alignment=False)]
+    if said := told_silent(sum(not text.strip() for text in texts), len(texts)):
+        log.warning("%s", said)
 
 
 def _read(tests: dict[str, LineCorpus], recognizer: Recognizer, folder: Path) -> None:
