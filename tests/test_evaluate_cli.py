@@ -16,7 +16,9 @@ from tiny_checkpoint import write_tiny_checkpoint
 from nmt.cli import decoding
 from nmt.cli.evaluate import main
 from nmt.cli.heatmaps import sentence_ranges
+from nmt.cli.translate import main as translate
 from nmt.config.search import SearchConfig
+from nmt.inference.guidance import UNGUIDED, Guidance
 
 REFERENCES = ["The old man sleeps.", "A dog runs.", "Two women buy a house in the city."]
 HYPOTHESES = ["The old man slept.", "", "two women buy a house in a city."]
@@ -38,8 +40,11 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[SearchConfig]:
     class Parrot:
         search = SearchConfig(beam_size=3)
 
-        def translate_stream(self, lines: Iterable[str], *, search: SearchConfig, attention: bool) -> Iterator[Any]:
+        def translate_stream(
+            self, lines: Iterable[str], *, search: SearchConfig, attention: bool, guidance: Guidance
+        ) -> Iterator[Any]:
             assert not attention
+            assert guidance == UNGUIDED
             searches.append(search)
             for _, text in zip(lines, HYPOTHESES, strict=True):
                 yield SimpleNamespace(text=text)
@@ -109,6 +114,23 @@ def test_a_checkpoint_is_scored_like_its_translations(
     assert used == [SearchConfig(beam_size=7)] * 2
 
 
+def test_what_translations_must_be_is_as_in_translate(capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_checkpoint(Path("run.ckpt"))
+    Path("src.de").write_text("ein Hund läuft\n\nzwei Hunde schlafen 37\n")
+    Path("terms").write_text("Hund\tcat\n")
+    common = ("--beam-size", "4", "--copy", "numbers", "--glossary", "terms", "--device", "cpu", "--threads", "1")
+    voted = ("--beam-size", "8", "--mbr", "bleu", "--candidates", "7")
+    asked = ("--checkpoint", "run.ckpt", "--source", "src.de", "--output")
+    for wishes, name in ((common, "plain.en"), ((*common, *voted), "voted.en")):
+        assert translate(["--checkpoint", "run.ckpt", "--input", "src.de", "--output", "other.en", *wishes]) == 0
+        capsys.readouterr()
+        evaluate_json(capsys, *asked, name, *wishes)
+        assert Path(name).read_text() == Path("other.en").read_text() != ""
+    assert "cat" in Path("plain.en").read_text() != Path("voted.en").read_text()
+    assert main([*asked, "x", "--reference", "ref.en", "--mbr", "--candidates", "900"]) == 2
+    assert "--candidates 900: more than the beam holds" in capsys.readouterr().err
+
+
 def test_counts_are_compared_before_anything_is_translated(
     capsys: pytest.CaptureFixture[str], used: list[SearchConfig]
 ) -> None:
@@ -169,6 +191,8 @@ def test_wrong_values_are_one_message(
         (("--hypotheses", "hyp.en", "--checkpoint", "run"), "not allowed with"),
         (("--checkpoint", "run"), "--checkpoint and --source belong together"),
         (("--hypotheses", "hyp.en", "--beam-size", "5"), "--beam-size is for translating"),
+        (("--hypotheses", "hyp.en", "--mbr"), "--mbr is for translating"),
+        (("--hypotheses", "hyp.en", "--copy", "all"), "--copy is for translating"),
         (("--hypotheses", "hyp.en", "--output", "x"), "--output keeps translations"),
         (("--hypotheses", "hyp.en", "--metrics", "bleu,blue"), "'blue' is none of bleu, chrf, ter, comet"),
         (("--hypotheses", "hyp.en", "--metrics", "comet"), "--metrics comet reads the source as well"),

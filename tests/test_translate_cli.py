@@ -53,9 +53,10 @@ class Reverser:
     def turn_round(self, source: Source, n_best: int = 1) -> Translation:
         text = source.prefix + " ".join(reversed(source.text.split(" ")))
         missing = self.guidance.terms(source.text) if "lacking" in text else ()
+        copies = ("7",) if self.guidance.copy and "lost" in text else ()
         hypotheses = [
             TranslatedHypothesis(
-                text + "!" * rank, -rank, -2.0 * rank, ("x",), (-2.0 * rank,), (), "cut" not in text, missing
+                text + "!" * rank, -rank, -2.0 * rank, ("x",), (-2.0 * rank,), (), "cut" not in text, missing, copies
             )
             for rank in range(n_best if source.text.strip() else 0)
         ]
@@ -207,7 +208,7 @@ def test_options_unset_are_those_of_the_checkpoint(translator: Reverser) -> None
         (("--devices", "0"), 2, r"--devices 0: must be from 1"),
         (("--resume",), 2, r"--resume needs --input FILE and --output FILE"),
         (("--interactive", "--input", "in.de"), 2, r"--interactive asks and answers here"),
-        (("--prefix", "a", "--prefix-file", "in.de"), 2, r"--prefix and --prefix-file: give one"),
+        (("--prefix", "a", "--prefix-file", "in.de"), 2, r"argument --prefix-file: not allowed with argument --prefix"),
         (("--prefix-file", "gone"), 1, r"gone: no such file"),
         (("--glossary", "in.de"), 1, r"in.de:1: a line is SOURCE, a tab, TARGET; this one has 1 columns"),
         (("--copy", "urls,dates"), 2, r"'dates' is none of all, urls, numbers"),
@@ -404,6 +405,14 @@ def test_a_term_of_the_glossary_that_is_lacking_is_named(translator: Reverser, c
     rows = translate_bytes(b"a b\nb lacking\nd\n", "--glossary", "terms", "--format", "jsonl").splitlines()
     assert "warning: 1 translation of line 2 came out without a term" in capsys.readouterr().err
     assert [json.loads(row)["hypotheses"][0].get("missing_terms") for row in rows] == [None, ["a"], None]
+
+
+def test_a_number_that_is_lost_is_named(translator: Reverser, capsys: Any) -> None:
+    """With --copy it looked as if all of them had come through."""
+    rows = translate_bytes(b"a b\nb lost 7\nd\n", "--copy", "numbers", "--format", "jsonl").splitlines()
+    said = capsys.readouterr().err
+    assert said.startswith("translate: warning: 1 translation of line 2 came out without a number or the like")
+    assert [json.loads(row)["hypotheses"][0].get("missing_copies") for row in rows] == [None, ["7"], None]
 
 
 def test_a_glossary_and_sampling_are_refused_before_anything_is_read(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.cli import decoding
-from nmt.cli.evaluate_options import WORST_BY, check_options, parser
+from nmt.cli.evaluate_options import WORST_BY, Wanted, check_options, parser
 from nmt.cli.guard import guarded
 from nmt.cli.heatmaps import check_heatmaps, write_heatmaps
 from nmt.cli.lines import one_line, read_lines
@@ -33,14 +33,14 @@ def run(argv: list[str]) -> int:
     """Score; everything that can be wrong with arguments and files is said before anything is translated."""
     options = parser()
     arguments = options.parse_args(argv)
-    overrides = check_options(options, arguments)
+    wanted = check_options(options, arguments)
     references = [read_lines(path) for path in arguments.reference]
     sources = None if arguments.source is None else read_lines(arguments.source)
     given = [System(str(path), read_lines(path)) for path in arguments.hypotheses or ()]
     _check_counts(arguments, references, sources, given)
     _check_outputs(options, arguments)
     _check_scorers(arguments)
-    systems = given or _translate(arguments, sources or [], overrides)
+    systems = given or _translate(arguments, sources or [], wanted)
     report = _report(arguments, systems, references, sources)
     sentences = _sentence_scores(arguments, systems, references)
     worst = _worst(arguments, systems, sentences, references, sources)
@@ -110,7 +110,7 @@ def _check_scorers(arguments: argparse.Namespace) -> None:
 # --- the work
 
 
-def _translate(arguments: argparse.Namespace, sources: list[str], overrides: dict[str, Any]) -> list[System]:
+def _translate(arguments: argparse.Namespace, sources: list[str], wanted: Wanted) -> list[System]:
     """A system for each checkpoint, its files and heat-maps written as soon as it is done."""
     systems = []
     chosen = {number for numbers in arguments.sentences or () for number in numbers}
@@ -118,8 +118,14 @@ def _translate(arguments: argparse.Namespace, sources: list[str], overrides: dic
         translator = decoding.load_translator(
             path, device=arguments.device, threads=arguments.threads, precision=arguments.precision
         )
-        search = decoding.with_overrides(translator.search, overrides)
-        stream = translator.translate_stream(sources, search=search, attention=arguments.heatmaps is not None)
+        search = decoding.with_overrides(translator.search, wanted.overrides)
+        wanted.wishes.check(sampling=search.sampling, groups=search.diverse_beam_groups, beam_size=search.beam_size)
+        stream = translator.translate_stream(
+            sources,
+            search=search,
+            attention=arguments.heatmaps is not None,
+            guidance=wanted.wishes.guidance(),
+        )
         hypotheses = []
         for number, translation in enumerate(stream, start=1):
             hypotheses.append(one_line(translation.text))

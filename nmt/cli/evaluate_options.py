@@ -1,21 +1,24 @@
 """The options of `evaluate`, and which of them go together."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nmt.cli import decoding
 from nmt.cli.arguments import Parser, whole_number
+from nmt.cli.guidance import Wishes, add_wish_options, read_wishes
 from nmt.cli.heatmaps import sentence_ranges
 from nmt.cli.report import TESTS
 from nmt.cli.worst import check_worst_file
 
 METRICS: Final = ("bleu", "chrf", "ter", "comet")
+WISHES: Final = tuple(field.name for field in fields(Wishes))
 WORST_BY: Final = ("chrf", "bleu")
 EXAMPLES: Final = """examples:
   python scripts/evaluate.py --hypotheses output.en --reference test.en
   python scripts/evaluate.py --hypotheses output.en --reference test.en --metrics bleu,ter --lowercase --json
-  python scripts/evaluate.py --checkpoint runs/demo --source test.de --reference test.en --beam-size 5
+  python scripts/evaluate.py --checkpoint runs/demo --source test.de --reference test.en --beam-size 12 --mbr
   python scripts/evaluate.py --hypotheses base.en new.en --reference test.en --significance bootstrap
   python scripts/evaluate.py --hypotheses seed1.en seed2.en seed3.en --reference test.en --seeds
   python scripts/evaluate.py --checkpoint runs/demo --source test.de --reference test.en --worst 20 \\
@@ -23,6 +26,13 @@ EXAMPLES: Final = """examples:
 
 One sentence a line, UTF-8, plain detokenised text: sacreBLEU tokenises by itself, and the signature says how.
 """
+
+
+class Wanted(NamedTuple):
+    """How checkpoints are to translate."""
+
+    overrides: dict[str, Any]
+    wishes: Wishes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score_options(options)
     _add_comparison_options(options)
     _add_sentence_options(options)
+    add_wish_options(options)
     decoding.add_search_options(options)
     decoding.add_precision_option(decoding.add_device_options(options))
     return options
@@ -120,8 +131,8 @@ def _add_sentence_options(options: argparse.ArgumentParser) -> None:
     )
 
 
-def check_options(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Options that do not go together are refused; what the search is told comes back."""
+def check_options(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> Wanted:
+    """Options that do not go together are refused; how to translate comes back."""
     translating = arguments.checkpoint is not None
     if translating and arguments.source is None:
         options.error("--checkpoint and --source belong together")
@@ -148,14 +159,15 @@ def check_options(options: argparse.ArgumentParser, arguments: argparse.Namespac
     if arguments.worst_file is not None:
         check_worst_file(arguments.worst_file)
     _check_comet_options(options, arguments)
-    overrides = decoding.search_overrides(arguments)
-    if not translating and overrides:
-        options.error(f"--{next(iter(overrides)).replace('_', '-')} is for translating; it needs --checkpoint")
+    overrides, wishes = decoding.search_overrides(arguments), read_wishes(arguments)
+    if not translating and (given := [*overrides, *(name for name in WISHES if getattr(arguments, name))]):
+        options.error(f"--{given[0].replace('_', '-')} is for translating; it needs --checkpoint")
+    wishes.check(sampling=overrides.get("sampling", False), groups=overrides.get("diverse_beam_groups", 1))
     if "ensemble" in overrides:
         options.error("--ensemble: each --checkpoint is evaluated alone; translate with all, and give --hypotheses")
     for path in arguments.checkpoint or ():
         decoding.require_checkpoint(path)
-    return overrides
+    return Wanted(overrides, wishes)
 
 
 def _check_comet_options(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

@@ -53,11 +53,16 @@ class Wishes:
 NO_WISHES: Final = Wishes()
 
 
-def add_guidance_options(parser: argparse.ArgumentParser) -> None:
-    """All of them unset."""
-    group = parser.add_argument_group("what translations must be")
+def add_prefix_options(parser: argparse.ArgumentParser) -> None:
+    """Of what `read_sources` gives with every line."""
+    group = parser.add_argument_group("how translations begin").add_mutually_exclusive_group()
     group.add_argument("--prefix", default="", metavar="TEXT", help="how every translation begins")
     group.add_argument("--prefix-file", type=Path, metavar="FILE", help="how each begins, line by line")
+
+
+def add_wish_options(parser: argparse.ArgumentParser) -> None:
+    """What `read_wishes` reads, all of it unset."""
+    group = parser.add_argument_group("what translations must be")
     group.add_argument(
         "--glossary", type=Path, metavar="FILE", help="source TAB target: where the one stands, the other must"
     )
@@ -82,8 +87,6 @@ def add_guidance_options(parser: argparse.ArgumentParser) -> None:
 
 def read_wishes(arguments: argparse.Namespace) -> Wishes:
     """The options given, checked. Raises ConfigError, and DataError for a glossary that is none."""
-    if arguments.prefix and arguments.prefix_file:
-        raise ConfigError("--prefix and --prefix-file: give one of them")
     if arguments.candidates is not None:
         if arguments.mbr is None:
             raise ConfigError(f"--candidates {arguments.candidates}: of no effect without --mbr; add it")

@@ -12,7 +12,7 @@ from nmt import __version__
 from nmt.cli import decoding, resume
 from nmt.cli.arguments import Parser
 from nmt.cli.guard import guarded
-from nmt.cli.guidance import add_guidance_options, read_wishes
+from nmt.cli.guidance import add_prefix_options, add_wish_options, read_wishes
 from nmt.cli.job import Job
 from nmt.cli.lines import count_lines, require_file
 from nmt.cli.output import check_stream_output, destination, is_device, partial_file, record_file
@@ -68,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--on-invalid-utf8", choices=("error", "replace"), default="error", help="stop, or put U+FFFD (default: error)"
     )
-    add_guidance_options(options)
+    add_prefix_options(options)
+    add_wish_options(options)
     decoding.add_search_options(options)
     group = decoding.add_device_options(options)
     decoding.add_precision_option(group)
