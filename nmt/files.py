@@ -136,4 +136,6 @@ def _cannot_write(path: Path, error: Exception, *, size: int) -> str:
     full = free < size or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
     intact = "; the file that was there before is intact" if path.exists() else ""
     way_out = "; free some space, then do it again" if full else "; make it writable, or choose another place"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        way_out = "; files may not be so large here (ulimit -f); raise that limit, then do it again"
     return f"{path}: cannot write about {size:,} bytes: {reason}; {free:,} bytes are free there{intact}{way_out}"

@@ -2,68 +2,27 @@
 
 import itertools
 from dataclasses import replace
-from typing import NamedTuple
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import END, PAD, START, Entry, World, WorldScores, WorldState, WorldStepper, exhaustive, naive_beam
+from oracles import END, PAD, START, World, WorldStepper, exhaustive, naive_beam
+from small_worlds import (
+    MANY,
+    Broken,
+    Certain,
+    Problem,
+    alphas,
+    assert_ranked_as,
+    betas,
+    problems,
+    scored_tokens,
+    search_worlds,
+    walk,
+)
 
-from nmt.search import Hypothesis, SearchOptions, Stepper, beam_search, greedy_search
-
-MANY = 5 * 4**3  # candidates of the last of four steps
-
-
-class Problem(NamedTuple):
-    """Worlds to search at once, each with its own maximum length."""
-
-    worlds: list[World]
-    limits: list[int]
-
-
-def problems(*, grid: float | None = None) -> st.SearchStrategy[Problem]:
-    worlds = st.builds(
-        World,
-        seed=st.integers(0, 2**40),
-        positions=st.integers(1, 4),
-        sharpness=st.sampled_from([0.3, 1.0, 3.0]),
-        grid=st.just(grid),
-    )
-    pairs = st.lists(st.tuples(worlds, st.integers(0, 4)), min_size=1, max_size=4)
-    return pairs.map(lambda drawn: Problem([world for world, _ in drawn], [limit for _, limit in drawn]))
-
-
-def search(problem: Problem, options: SearchOptions, *, garbage: float = 0.01) -> list[list[Hypothesis]]:
-    stepper = WorldStepper(problem.worlds, garbage=garbage)
-    return beam_search(
-        stepper,
-        start=START,
-        end=END,
-        maximum_lengths=torch.tensor(problem.limits),
-        options=options,
-        forbidden=(PAD,),
-        source_lengths=torch.tensor([world.positions for world in problem.worlds]),
-    )
-
-
-def scored_tokens(hypothesis: Hypothesis) -> tuple[int, ...]:
-    return (*hypothesis.tokens, END) if hypothesis.finished else hypothesis.tokens
-
-
-def assert_ranked_as(found: list[Hypothesis], expected: list[Entry], n_best: int) -> None:
-    """The first `n_best` expected, though those that score alike to rounding may change places."""
-    scores = {(entry.tokens, entry.finished): entry.score for entry in expected}
-    names = [(hypothesis.tokens, hypothesis.finished) for hypothesis in found]
-    assert len(found) == min(n_best, len(expected))
-    assert len(set(names)) == len(names)
-    assert [scores[name] for name in names] == pytest.approx([h.score for h in found], rel=1e-5, abs=1e-5)
-    assert [h.score for h in found] == pytest.approx([e.score for e in expected[:n_best]], rel=1e-5, abs=1e-5)
-    assert all(first.score >= second.score for first, second in itertools.pairwise(found))
-
-
-alphas = st.sampled_from([0.0, 0.6, 1.0, 3.0])
-betas = st.sampled_from([0.0, 0.2, 2.0])
+from nmt.search import Hypothesis, SearchOptions, beam_search, greedy_search
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.4])
@@ -76,7 +35,7 @@ def test_a_beam_wide_enough_finds_what_counting_all_sentences_finds(
     options = SearchOptions(
         beam_size=MANY, length_penalty=alpha, coverage_penalty=beta, n_best=n_best, min_length=min_length
     )
-    for world, limit, found in zip(*problem, search(problem, options), strict=True):
+    for world, limit, found in zip(*problem, search_worlds(*problem, options), strict=True):
         expected = exhaustive(world, limit, alpha=alpha, beta=beta, min_length=min_length)
         if limit > 0:
             assert_ranked_as(found, expected, n_best)
@@ -94,7 +53,7 @@ def test_a_narrow_beam_is_the_naive_one_which_never_stops_early(
     options = SearchOptions(
         beam_size=beam_size, length_penalty=alpha, coverage_penalty=beta, n_best=n_best, min_length=min_length
     )
-    for world, limit, found in zip(*problem, search(problem, options), strict=True):
+    for world, limit, found in zip(*problem, search_worlds(*problem, options), strict=True):
         expected = naive_beam(world, limit, beam_size=beam_size, alpha=alpha, beta=beta, min_length=min_length)
         if limit > 0:
             assert_ranked_as(found, expected, n_best)
@@ -105,7 +64,7 @@ def test_a_narrow_beam_is_the_naive_one_which_never_stops_early(
 @given(problem=problems(grid=0.5), beam_size=st.integers(1, 6))
 def test_ties_fall_as_promised(problem: Problem, beam_size: int) -> None:
     options = SearchOptions(beam_size=beam_size, length_penalty=0.0, n_best=beam_size)
-    for world, limit, found in zip(*problem, search(problem, options), strict=True):
+    for world, limit, found in zip(*problem, search_worlds(*problem, options), strict=True):
         expected = naive_beam(world, limit, beam_size=beam_size, alpha=0.0, beta=0.0, min_length=0)
         got = [(h.tokens, h.finished, h.score) for h in found]
         if limit > 0:  # sums of halves are exact, so nothing is left to rounding
@@ -126,7 +85,7 @@ def test_a_beam_of_one_is_greedy(problem: Problem, min_length: int, grid: float 
         forbidden=(PAD,),
         source_lengths=torch.tensor([world.positions for world in problem.worlds]),
     )
-    for (beam,), single in zip(search(problem, options), greedy, strict=True):
+    for (beam,), single in zip(search_worlds(*problem, options), greedy, strict=True):
         assert (beam.tokens, beam.finished) == (single.tokens, single.finished)
         assert beam.token_log_probabilities == single.token_log_probabilities
         assert (beam.log_probability, beam.score) == (single.log_probability, single.score)  # to the last bit
@@ -140,7 +99,7 @@ def test_walking_a_hypothesis_gives_what_was_reported(
     problem: Problem, beam_size: int, alpha: float, beta: float
 ) -> None:
     options = SearchOptions(beam_size=beam_size, length_penalty=alpha, coverage_penalty=beta, n_best=beam_size)
-    for world, limit, found in zip(*problem, search(problem, options), strict=True):
+    for world, limit, found in zip(*problem, search_worlds(*problem, options), strict=True):
         for hypothesis in found if limit > 0 else []:
             scored = scored_tokens(hypothesis)
             logs, attention = walk(WorldStepper([world]), scored)
@@ -152,17 +111,6 @@ def test_walking_a_hypothesis_gives_what_was_reported(
             assert hypothesis.finished or len(scored) == limit
 
 
-def walk(stepper: Stepper, scored: tuple[int, ...]) -> tuple[list[float], torch.Tensor]:
-    state, token, logs, rows = stepper.start(), START, [], []
-    for following in scored:
-        said, state = stepper.step(torch.tensor([[token]]), state)
-        assert said.attention is not None
-        logs.append(said.log_probabilities[0, 0, following].item())
-        rows.append(said.attention[0, 0])
-        token = following
-    return logs, torch.stack(rows)
-
-
 @settings(max_examples=100, deadline=None)
 @given(problem=problems(), beam_size=st.integers(1, 6), alpha=alphas, beta=betas, data=st.data())
 def test_batch_mates_and_their_order_change_nothing(
@@ -171,27 +119,13 @@ def test_batch_mates_and_their_order_change_nothing(
     options = SearchOptions(beam_size=beam_size, length_penalty=alpha, coverage_penalty=beta, n_best=beam_size)
     order = data.draw(st.permutations(range(len(problem.worlds))))
     shuffled = Problem([problem.worlds[i] for i in order], [problem.limits[i] for i in order])
-    together = search(shuffled, options)
+    together = search_worlds(*shuffled, options)
     for i, found in zip(order, together, strict=True):
-        (alone,) = search(Problem([problem.worlds[i]], [problem.limits[i]]), options, garbage=0.0)
+        (alone,) = search_worlds([problem.worlds[i]], [problem.limits[i]], options, garbage=0.0)
         assert [h._replace(attention=None) for h in found] == [h._replace(attention=None) for h in alone]
         for one, other in zip(found, alone, strict=True):
             assert (one.attention is None) == (other.attention is None)
             assert one.attention is None or torch.equal(one.attention, other.attention)
-
-
-class Certain(World):
-    """A world that says one sentence with great certainty."""
-
-    def __init__(self, sentence: tuple[int, ...]) -> None:
-        super().__init__(seed=0, positions=2)
-        self.sentence = (*sentence, END)
-
-    def at(self, prefix: tuple[int, ...]) -> tuple[list[float], list[float]]:
-        logs = [-12.0] * 6
-        if len(prefix) < len(self.sentence):
-            logs[self.sentence[len(prefix)]] = -0.001
-        return logs, [0.5, 0.5]
 
 
 def test_sentences_leave_when_nothing_can_win_and_the_search_ends() -> None:
@@ -215,16 +149,15 @@ def test_the_end_must_be_among_the_first_k() -> None:
             return [-9.0, -1.1, -1.0, -1.05, -9.0, -9.0], [1.0]  # </s> is third, behind two words
 
     problem = Problem([Reluctant(seed=0, positions=1)], [3])
-    narrow = search(problem, SearchOptions(beam_size=2, n_best=2, length_penalty=0.0))[0]
-    wide = search(problem, SearchOptions(beam_size=3, n_best=1, length_penalty=0.0))[0]
+    narrow = search_worlds(*problem, SearchOptions(beam_size=2, n_best=2, length_penalty=0.0))[0]
+    wide = search_worlds(*problem, SearchOptions(beam_size=3, n_best=1, length_penalty=0.0))[0]
     assert [h.finished for h in narrow] == [False, False]
     assert wide[0].tokens == ()
 
 
 def test_a_cut_hypothesis_is_normalised_like_any_other() -> None:
-    (found,) = search(
-        Problem([World(seed=5, sharpness=0.1)], [4]), SearchOptions(beam_size=4, length_penalty=1.0, min_length=9)
-    )[0]
+    options = SearchOptions(beam_size=4, length_penalty=1.0, min_length=9)
+    (found,) = search_worlds([World(seed=5, sharpness=0.1)], [4], options)[0]
     assert (found.finished, len(found.tokens)) == (False, 4)
     assert found.score == pytest.approx(found.log_probability / ((5 + 4) / 6))
 
@@ -264,20 +197,6 @@ def test_a_coverage_penalty_needs_attention() -> None:
         )
 
 
-class Broken(WorldStepper):
-    """Says the same number for everything that the second sentence asks at its second step."""
-
-    def __init__(self, number: float) -> None:
-        super().__init__([Certain((2, 3)), Certain((2, 3, 4))])
-        self.number = number
-
-    def step(self, tokens: torch.Tensor, state: WorldState) -> tuple[WorldScores, WorldState]:
-        said, after = super().step(tokens, state)
-        if len(self.batches) == 2:
-            said.log_probabilities[1] = self.number
-        return said, after
-
-
 @pytest.mark.parametrize("number", [float("nan"), float("-inf")])
 def test_numbers_that_cannot_be_are_an_error_with_a_place(number: float) -> None:
     limits = torch.tensor([9, 9])
@@ -286,6 +205,25 @@ def test_numbers_that_cannot_be_are_an_error_with_a_place(number: float) -> None
         beam_search(Broken(number), start=START, end=END, maximum_lengths=limits, options=SearchOptions(beam_size=1))
     with pytest.raises(ValueError, match=place):
         greedy_search(Broken(number), start=START, end=END, maximum_lengths=limits)
+
+
+def test_a_sentence_without_any_hypothesis_left_is_given_up_at_once() -> None:
+    """Not carried to its maximum length, as where nothing has ended yet nobody looks who may leave."""
+
+    class DeadEnd(World):
+        def at(self, prefix: tuple[int, ...]) -> tuple[list[float], list[float]]:
+            return ([-1.0] * 6 if len(prefix) < 2 else [-torch.inf] * 6), [1.0]
+
+    stepper = WorldStepper([DeadEnd(seed=0, positions=1)])
+    with pytest.raises(ValueError, match="sentence 0 of the batch has probability 0"):
+        beam_search(
+            stepper,
+            start=START,
+            end=END,
+            maximum_lengths=torch.tensor([100]),
+            options=SearchOptions(beam_size=1, min_length=99),
+        )
+    assert stepper.batches == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import os
 import random
 import signal
@@ -20,14 +21,17 @@ from nmt.config.schema import ROOTS, Root
 from nmt.errors import StorageError
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training.averaging import ema_callback
-from nmt.training.ending.stopping import early_stopping
+from nmt.training.ending.stopping import Interrupted, early_stopping
 from nmt.training.keeping.checkpoint_io import read_checkpoint
 from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.keeping.random_state import KEY, capture, restore
+from nmt.training.kinds import kind_of
+from nmt.training.recognition.kind import RECOGNITION
+from nmt.training.translation.kind import TRANSLATION
 from nmt.training.translation.samples import SampleTranslation
 from nmt.training.watching import curves
-from nmt.training.watching.curves import PANELS, draw_curves, read_curves
-from nmt.training.watching.progress import SHOWN, shown_metrics
+from nmt.training.watching.curves import draw_curves, read_curves
+from nmt.training.watching.progress import shown_metrics
 from nmt.training.watching.samples import samples_page, samples_table
 
 UNREPEATABLE = ("train/tokens_per_second", "train/tokens_per_cpu_second", "train/cpu_minutes")
@@ -60,7 +64,7 @@ RUNS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these trainings."""
-    monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture: None)
+    monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture, panels: None)
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -229,6 +233,27 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(tmp_path: Path, numb
     assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("_undrawn")
+def test_a_signal_between_two_reports_leaves_no_row_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There was one that repeated the report before it."""
+    config = tiny_config(log_every_steps=4, validate_every_steps=6, max_steps=16)
+    whole = fit(tmp_path / "whole", config)
+    learn = Task.training_step
+
+    def training_step(task: Task, batch: Any, batch_idx: int) -> torch.Tensor:
+        if task.global_step == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return learn(task, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Task, "training_step", training_step)
+        with pytest.raises(Interrupted, match="after step 9"):
+            fit(tmp_path / "stopped", config)
+    assert [row["step"] for row in measurements(tmp_path / "stopped")] == ["4", "6", "8"]
+    assert weights(fit(tmp_path / "stopped", config)) == weights(whole)
+    assert measurements(tmp_path / "stopped") == measurements(tmp_path / "whole")
+
+
 @pytest.mark.slow
 def test_two_processes_stop_together_and_go_on_to_the_same_end(tmp_path: Path) -> None:
     """Lightning's own handling deadlocks here until the process group gives up."""
@@ -280,7 +305,7 @@ def test_a_table_has_one_line_a_sample_whatever_it_holds() -> None:
 def test_a_page_escapes_its_text_and_shows_attention() -> None:
     page = samples_page([SAMPLE, SAMPLE._replace(attention=None)], step=1200)
     assert "<b>" not in page and html.escape(SAMPLE.source) in page
-    assert page.count("<svg") == 1 and page.count("<rect") == 2  # the cell of weight 0 is left out
+    assert page.count("<svg") == 1 and page.count("</title></rect>") == 2  # the cell of weight 0 is left out
     assert "after step 1,200" in page and "&lt;b&gt; → $x$: 0.75" in page
     assert page.count("darker where it looked") == 1 and page.index("darker") < page.index("<article")
 
@@ -295,44 +320,48 @@ def test_heat_maps_check_their_shape() -> None:
 
 def test_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.csv"
-    draw_curves(metrics, tmp_path / "empty.png")
+    draw_curves(metrics, tmp_path / "empty.png", TRANSLATION.panels)
     metrics.write_text("step,train/loss,validation/bleu\n1,5.0,\n2,nan,\n2,,30.5\n")
     assert read_curves(metrics) == {"train/loss": [(1.0, 5.0)], "validation/bleu": [(2.0, 30.5)]}
-    draw_curves(metrics, tmp_path / "curves.png")
+    draw_curves(metrics, tmp_path / "curves.png", TRANSLATION.panels)
     assert (tmp_path / "curves.png").read_bytes() != (tmp_path / "empty.png").read_bytes()
 
 
 def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.csv"
     metrics.write_text("step,validation/cer,train/lost_lines\n1,90.0,2\n2,40.0,0\n")
-    for task, panels in PANELS.items():
-        draw_curves(metrics, tmp_path / f"{task}.png", panels)
-    assert (tmp_path / "recognition.png").read_bytes() != (tmp_path / "translation.png").read_bytes()
-    assert PANELS.keys() == ROOTS.keys()
+    pictures = set()
+    for task, root in ROOTS.items():
+        draw_curves(metrics, tmp_path / f"{task}.png", kind_of(root()).panels)
+        pictures.add((tmp_path / f"{task}.png").read_bytes())
+    assert len(pictures) == len(ROOTS)
 
 
 @pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
 def test_every_score_that_may_decide_is_drawn_shown_and_known(root: Root) -> None:
     monitors = get_args(root.model_fields["train"].annotation.model_fields["monitor"].annotation)
     assert monitors
-    drawn = {name for panel in PANELS[root().task] for name, _ in panel.lines}
+    kind = kind_of(root())
+    drawn = {name for panel in kind.panels for name, _ in panel.lines}
     for metric in monitors:
-        assert MONITORS[metric][0] in drawn and MONITORS[metric][0] in SHOWN
+        name = MONITORS[metric][0]
+        assert name in drawn and name in kind.words and name in kind.columns
 
 
 def test_lost_lines_are_shown_where_there_are_any() -> None:
-    assert shown_metrics({"train/lost_lines": 0.0, "validation/cer": 4.5}) == {"CER": "4.50"}
-    assert shown_metrics({"train/lost_lines": 3.0}) == {"lost": "3"}
+    words = RECOGNITION.words
+    assert shown_metrics({"train/lost_lines": 0.0, "validation/cer": 4.5}, words) == {"CER": "4.50"}
+    assert shown_metrics({"train/lost_lines": 3.0}, words) == {"lost": "3"}
 
 
 def test_a_line_shows_short_names_in_a_fixed_order() -> None:
     metrics = {"validation/bleu": torch.tensor(36.414), "other": 1.0, "train/loss": 2.0}
-    assert shown_metrics(metrics) == {"loss": "2.000", "BLEU": "36.41"}
+    assert shown_metrics(metrics, TRANSLATION.words) == {"loss": "2.000", "BLEU": "36.41"}
 
 
 @pytest.mark.parametrize(("ratio", "shown"), [(1.0, {}), (0.75, {"truth": "0.75"})])
 def test_a_ratio_of_true_inputs_is_shown_where_it_is_not_all(ratio: float, shown: dict[str, str]) -> None:
-    assert shown_metrics({"train/teacher_forcing": torch.tensor(ratio)}) == shown
+    assert shown_metrics({"train/teacher_forcing": torch.tensor(ratio)}, TRANSLATION.words) == shown
 
 
 def test_tokens_are_counted(tmp_path: Path) -> None:
@@ -364,22 +393,39 @@ class Task(tiny_training.Task):
             os.kill(os.getpid(), signal.SIGKILL)
         super().validation_step(batch, batch_idx)
 
+    def training_step(self, batch, batch_idx):
+        if self.global_step == 9 and sys.argv[2] == "after a signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().training_step(batch, batch_idx)
+
 torch.set_num_threads(1)
 tiny_training.Task = Task
-tiny_training.fit(Path(sys.argv[1]), tiny_training.tiny_config(checkpoint_every_steps=2))
+tiny_training.fit(Path(sys.argv[1]), tiny_training.tiny_config(checkpoint_every_steps=2, max_steps=int(sys.argv[3])))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_undrawn")
-def test_a_kill_during_validation_loses_no_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("signalled", "last", "saved"),
+    [("no signal", 20, 8), ("after a signal", 20, 10), ("after a signal", 10, 8)],
+    ids=["killed", "signalled", "signalled-last"],
+)
+def test_a_kill_during_validation_loses_no_row(tmp_path: Path, signalled: str, last: int, saved: int) -> None:
     """Saved before its validation, a step had none: Lightning does not make up for it, and the row was missing."""
-    command = [sys.executable, "-c", KILLED_WHILE_VALIDATING, str(tmp_path / "killed")]
+    command = [sys.executable, "-c", KILLED_WHILE_VALIDATING, str(tmp_path / "killed"), signalled, str(last)]
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
     killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, timeout=240)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    assert read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.ckpt")["global_step"] == 8
-    resumed = fit(tmp_path / "killed", tiny_config(checkpoint_every_steps=2))
-    whole = fit(tmp_path / "whole", tiny_config(checkpoint_every_steps=2))
+    assert read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.ckpt")["global_step"] == saved
+    config = tiny_config(checkpoint_every_steps=2, max_steps=last)
+    resumed = fit(tmp_path / "killed", config)
+    whole = fit(tmp_path / "whole", config)
     assert weights(resumed) == weights(whole)
     assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
+    assert scores(tmp_path / "killed") == scores(tmp_path / "whole")
+
+
+def scores(run: Path) -> Any:
+    """The best checkpoints and what they score."""
+    return json.loads((run / "checkpoints" / "index.json").read_text(encoding="utf-8"))["best"]

@@ -20,8 +20,8 @@ from nmt.checkpoint import (
     RecognitionCheckpoint,
     average_weights,
     find_checkpoint,
+    read_any,
     read_checkpoint,
-    read_either,
     read_recognition,
     write_checkpoint,
 )
@@ -182,7 +182,7 @@ def test_a_flipped_byte_anywhere_is_one_error(checkpoint: Checkpoint, tmp_path: 
 def test_what_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "x.ckpt"
     path.write_bytes(content)
-    for read in (read_checkpoint, read_recognition, read_either):
+    for read in (read_checkpoint, read_recognition, read_any):
         with pytest.raises(CheckpointError, match=rf"x\.ckpt: {said}|x\.ckpt: no checkpoint but .*{said}"):
             read(path)
 
@@ -252,7 +252,7 @@ def test_reading_a_checkpoint_needs_no_lightning(checkpoint: Checkpoint, tmp_pat
 def test_a_recogniser_comes_back_as_it_was(tmp_path: Path, language_model: bytes | None) -> None:
     before = tiny_recognizer(language_model=language_model)
     write_checkpoint(tmp_path / "a.ckpt", before)
-    for back in (read_recognition(tmp_path / "a.ckpt"), read_either(tmp_path / "a.ckpt")):
+    for back in (read_recognition(tmp_path / "a.ckpt"), read_any(tmp_path / "a.ckpt")):
         assert isinstance(back, RecognitionCheckpoint)
         assert (back.config, back.alphabet, back.about) == (before.config, before.alphabet, {"step": 7})
         assert back.language_model == language_model
@@ -264,7 +264,7 @@ def test_a_recogniser_comes_back_as_it_was(tmp_path: Path, language_model: bytes
 def test_a_task_is_told_from_the_other(checkpoint: Checkpoint, tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "text.ckpt", checkpoint)
     write_checkpoint(tmp_path / "lines.ckpt", tiny_recognizer())
-    assert isinstance(read_either(tmp_path / "text.ckpt"), Checkpoint)
+    assert isinstance(read_any(tmp_path / "text.ckpt"), Checkpoint)
     with pytest.raises(
         CheckpointError, match=r"lines\.ckpt: a recogniser, where a translator .* use it with `recognize`"
     ):
@@ -274,7 +274,7 @@ def test_a_task_is_told_from_the_other(checkpoint: Checkpoint, tmp_path: Path) -
     ):
         read_recognition(tmp_path / "text.ckpt")
     torch.save({"nmt": {"format": 1, "config": {"task": "speech"}}, "state_dict": {}}, tmp_path / "x.ckpt")
-    for read in (read_checkpoint, read_recognition):
+    for read in (read_checkpoint, read_recognition, read_any):
         with pytest.raises(CheckpointError, match=r"x\.ckpt: a model for 'speech'"):
             read(tmp_path / "x.ckpt")
 
@@ -285,7 +285,7 @@ def test_the_oldest_translators_do_not_say_their_task(checkpoint: Checkpoint, tm
     content["nmt"]["config"].pop("task", None)
     torch.save(content, tmp_path / "x.ckpt")
     assert read_checkpoint(tmp_path / "x.ckpt").config == checkpoint.config
-    assert isinstance(read_either(tmp_path / "x.ckpt"), Checkpoint)
+    assert isinstance(read_any(tmp_path / "x.ckpt"), Checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_recognisers_damaged_description_is_named(tmp_path: Path, key: str, va
     content = torch.load(path, weights_only=True)
     content["nmt"][key] = value
     torch.save(content, path)
-    for read in (read_recognition, read_either):
+    for read in (read_recognition, read_any):
         with pytest.raises(CheckpointError, match=r"x\.ckpt: its description is damaged"):
             read(path)
 

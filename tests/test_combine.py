@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import END, PAD, START, VOCABULARY, Together, World, WorldStepper, exhaustive
-from test_beam import MANY, alphas, assert_ranked_as, betas
+from small_worlds import MANY, alphas, assert_ranked_as, betas
 
 from nmt.search import Hypothesis, SearchOptions, Stepper, beam_search
 from nmt.search.combine import Linear, LogLinear

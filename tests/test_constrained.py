@@ -22,6 +22,7 @@ from oracles import (
     exhaustive,
     float32,
 )
+from small_worlds import search_worlds
 
 from nmt.search import Hypothesis, SearchOptions, beam_search
 from nmt.search.constrained import Constrained, missing_phrases
@@ -55,16 +56,8 @@ def problems(longest: int = 4, grid: float | None = None) -> st.SearchStrategy[P
 
 
 def search(problem: Problem, options: SearchOptions, *, plain: bool = False) -> list[list[Hypothesis]]:
-    return beam_search(
-        WorldStepper(problem.worlds, garbage=0.01),
-        start=START,
-        end=END,
-        maximum_lengths=torch.tensor(problem.limits),
-        options=options,
-        forbidden=(PAD,),
-        source_lengths=torch.tensor([world.positions for world in problem.worlds]),
-        chooser=None if plain else Constrained(problem.phrases),
-    )
+    chooser = None if plain else Constrained(problem.phrases)
+    return search_worlds(problem.worlds, problem.limits, options, chooser=chooser)
 
 
 def places(words: tuple[int, ...], phrase: tuple[int, ...]) -> int:

@@ -23,7 +23,7 @@ from oracles import (
     naive_beam,
     naive_greedy,
 )
-from test_beam import MANY, Problem, alphas, assert_ranked_as, betas, problems, scored_tokens
+from small_worlds import MANY, Problem, alphas, assert_ranked_as, betas, problems, scored_tokens
 
 from nmt.search import Hypothesis, SearchOptions, Stepper, beam_search, greedy_search
 from nmt.search.combine import Linear, LogLinear

@@ -17,6 +17,7 @@ from nmt.data.corpus import Directories, EncodedCorpus, Sentences
 from nmt.data.index import Rows, write_index
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.data.store import write_corpus_index
+from nmt.errors import DataError
 
 IDS = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=5), max_size=12)
 FEATURES = Features(source_ids=List(Value("int32")), target_ids=List(Value("int32")))
@@ -89,6 +90,14 @@ def test_a_pickled_corpus_opens_its_files_again(folders: Directories, tmp_path: 
     assert [again.target(n).tolist() for n in range(6)] == [corpus.target(n).tolist() for n in range(6)]
     assert again.origin(4) == corpus.origin(4)
     assert again.weights[:].tolist() == [1.0, 2.0, 1.0, 1.0, 2.0, 1.0]
+
+
+def test_a_corpus_that_is_deleted_while_it_is_open_is_named(folders: Directories, tmp_path: Path) -> None:
+    """Its text is opened late; the first validation, after hours, ended in a traceback of Arrow's."""
+    corpus = EncodedCorpus(replace(folders, pairs=tmp_path / "emptied"), places=["a.en", "b.en"])
+    assert len(corpus) == 7
+    with pytest.raises(DataError, match=r"emptied/pairs\.arrow: is gone, .*; start again to have it prepared"):
+        corpus.text(0)
 
 
 def test_an_unweighted_corpus_has_no_weights(folders: Directories) -> None:

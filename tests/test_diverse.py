@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
     END,
-    PAD,
-    START,
     VOCABULARY,
     WORDS,
     Altered,
@@ -27,6 +25,7 @@ from oracles import (
     WorldStepper,
     naive_diverse_beam,
 )
+from small_worlds import Problem, scored_tokens, search_worlds
 
 from nmt.search import (
     ForcedPrefix,
@@ -36,19 +35,11 @@ from nmt.search import (
     RepetitionPenalty,
     SearchOptions,
     Stepper,
-    beam_search,
 )
 from nmt.search.choice import Chooser
 from nmt.search.diverse import DiverseGroups
 
 STRENGTHS = [0.0, 0.25, 1.0, 4.0, 1000.0]
-
-
-class Problem(NamedTuple):
-    """Worlds to search at once, each with its own maximum length."""
-
-    worlds: list[World]
-    limits: list[int]
 
 
 class Holed(Altered):
@@ -94,20 +85,7 @@ def search(
     stepper: Stepper | None = None,
     garbage: float = 0.01,
 ) -> list[list[Hypothesis]]:
-    return beam_search(
-        stepper or WorldStepper(problem.worlds, garbage=garbage),
-        start=START,
-        end=END,
-        maximum_lengths=torch.tensor(problem.limits),
-        options=options,
-        forbidden=(PAD,),
-        source_lengths=torch.tensor([world.positions for world in problem.worlds]),
-        chooser=chooser,
-    )
-
-
-def scored_tokens(hypothesis: Hypothesis) -> tuple[int, ...]:
-    return (*hypothesis.tokens, END) if hypothesis.finished else hypothesis.tokens
+    return search_worlds(*problem, options, chooser=chooser, stepper=stepper, garbage=garbage)
 
 
 def assert_same(found: Sequence[Hypothesis], expected: Sequence[Hypothesis]) -> None:

@@ -5,10 +5,11 @@ import errno
 import io
 import logging
 import os
+import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 from test_callbacks import measurements, weights
@@ -30,45 +31,63 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture, panels: None)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+class Place(NamedTuple):
+    """Where a run is kept until there is no space for more than some bytes, and again when there is."""
+
+    folder: Path
+    fill: Callable[[int], None]
+    free: Callable[[], None]
+    way_out: str
+
+
+@pytest.fixture(params=["disk", "limit"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A file system of its own, of a megabyte; where only root may have one, a limit to the size of files as well,
+    which like a disk takes what fits before it refuses the rest."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if request.param == "limit":
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def limit(size: int) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+        yield Place(folder, limit, lambda: limit(before[0]), r"File too large.*raise that limit")
+        limit(before[0])
+        return
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    filler = folder / "filler"
+    yield Place(folder, lambda leaving: fill(filler, leaving), filler.unlink, "free some space")
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(disk: Path, *, leaving: int) -> Path:
+def fill(file: Path, leaving: int) -> None:
     """Take all the space but some bytes."""
-    file = disk / "filler"
     with open(file, "wb", buffering=0) as stream, contextlib.suppress(OSError):
         while stream.write(bytes(4096)) == 4096:
             pass
     os.truncate(file, max(0, file.stat().st_size - leaving))
-    return file
 
 
 @pytest.mark.parametrize("leaving", [0, 16384])
 def test_training_stops_on_a_full_disk_and_goes_on_when_there_is_space(
-    tmp_path: Path, small_disk: Path, leaving: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, place: Place, leaving: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = fit(tmp_path / "whole", tiny_config(max_steps=12, **OFTEN))
-    run = small_disk / "run"
+    run = place.folder / "run"
     fit(run, tiny_config(max_steps=6, **OFTEN))
     before = {file.name: file.read_bytes() for file in (run / "checkpoints").glob("last-*.ckpt")}
-    filler = fill(small_disk, leaving=leaving)
-    with pytest.raises(StorageError, match=rf"{small_disk}.*cannot write about [\d,]+ bytes.*free some space"):
+    place.fill(leaving)
+    with pytest.raises(StorageError, match=rf"{place.folder}.*cannot write about [\d,]+ bytes.*{place.way_out}"):
         fit(run, tiny_config(max_steps=12, **OFTEN))
     left = {file.name: file.read_bytes() for file in (run / "checkpoints").glob("last-*.ckpt")}
     assert left == before
     assert all(damage(run / "checkpoints" / name) is None for name in left)
     assert not list(run.rglob("*.tmp")) and not list(run.rglob(".*.tmp"))
     assert "Traceback" not in capsys.readouterr().err
-    filler.unlink()
+    place.free()
     again = fit(run, tiny_config(max_steps=12, **OFTEN))
     assert weights(again) == weights(whole)
     assert measurements(run) == measurements(tmp_path / "whole")

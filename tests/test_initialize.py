@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_recognizer import write_tiny_recognizer
 
-from nmt.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from nmt.checkpoint import Checkpoint, read_checkpoint, read_recognition, write_checkpoint
 from nmt.config.load import load_config
 from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import Config
@@ -21,7 +21,7 @@ from nmt.errors import CheckpointError, ConfigError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 from nmt.training.fit import train
-from nmt.training.initialize import initial_checkpoint, initial_recogniser, load_weights
+from nmt.training.initialize import initial_checkpoint, load_weights
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run fast"] * 5
 
@@ -39,6 +39,10 @@ def config(tmp_path: Path, **more: Any) -> Config:
     for name, options in more.items():
         sections[name] |= options
     return Config.model_validate(sections)
+
+
+def begun_with(config: Config, newest: Path | None) -> Checkpoint | None:
+    return initial_checkpoint(config, newest, read=read_checkpoint, normalization="tokenizer.normalization")
 
 
 @pytest.fixture
@@ -71,11 +75,11 @@ def test_a_run_that_goes_on_reads_its_own_checkpoint(tmp_path: Path, start: Path
     shutil.copy(start, own)
     start.unlink()
     fine = config(tmp_path, train={"initialize_from": str(start)})
-    assert initial_checkpoint(config(tmp_path), own) is None
-    found = initial_checkpoint(fine, own)
+    assert begun_with(config(tmp_path), own) is None
+    found = begun_with(fine, own)
     assert found is not None and found.tokenizers.source.vocabulary_size == 300
     with pytest.raises(CheckpointError, match=r"start.ckpt: no such file"):
-        initial_checkpoint(fine, None)
+        begun_with(fine, None)
 
 
 def test_a_model_of_another_shape_is_refused(tmp_path: Path, start: Path) -> None:
@@ -94,7 +98,7 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path, start: Path) -> Non
 def test_text_normalised_otherwise_is_refused(tmp_path: Path, start: Path) -> None:
     other = config(tmp_path, train={"initialize_from": str(start)}, tokenizer={"normalization": "nfkc"})
     with pytest.raises(CheckpointError, match=r"normalised by 'nfc'.*--tokenizer.normalization nfc"):
-        initial_checkpoint(other, None)
+        begun_with(other, None)
 
 
 def test_a_recogniser_that_spells_otherwise_is_refused(tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_a_recogniser_that_spells_otherwise_is_refused(tmp_path: Path) -> None:
             {"data": {"normalization": form}, "train": {"initialize_from": str(file), "max_steps": 1}}
         )
         with pytest.raises(CheckpointError, match="--data.normalization nfc") if refused else nullcontext():
-            assert initial_recogniser(other, None) is not None
+            assert initial_checkpoint(other, None, read=read_recognition, normalization="data.normalization")
 
 
 def test_what_cannot_be_begun_with_is_said_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from nmt.config.recognition import RecognitionConfig
+from nmt.config.recognition import ALPHABET, RecognitionConfig
 from nmt.config.schema import Config
 from nmt.errors import ConfigError
 from nmt.models import linear
@@ -71,7 +71,7 @@ def test_a_recogniser_is_measured_at_its_own_sizes(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(levers.timings, "remembered", remembered)
     given = RecognitionConfig.model_validate({"model": {"hidden_size": 136}, "train": {"max_steps": 1}})
     assert values(choose_levers(given, tmp_path, on_gpu=False)) == ("bf16-mixed", "onednn", "2")
-    assert asked == [(what, 136, levers.ALPHABET) for what in ("threads", "products", "precision")]
+    assert asked == [(what, 136, ALPHABET) for what in ("threads", "products", "precision")]
 
 
 def values(chosen: Levers) -> tuple[str, str, str]:

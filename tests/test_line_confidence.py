@@ -40,6 +40,18 @@ def test_what_makes_a_reading_surer(surer: Evidence, less: Evidence) -> None:
         assert 0 < low < high < 1
 
 
+def test_readings_that_no_path_says_are_not_fitted_to() -> None:
+    """Their evidence is infinite, and weights of NaN were what came of it."""
+    evidence = [Evidence(-float(n), 9, -20.0 - n, -0.1 * n) for n in range(1, 9)]
+    outcomes = [Outcome(n // 3, 9) for n in range(1, 9)]
+    never = Evidence(-math.inf, 4, -math.inf, -math.inf)
+    assert fit_confidence([never, *evidence], [Outcome(4, 4), *outcomes]) == fit_confidence(evidence, outcomes)
+    assert fit_confidence([never], [Outcome(4, 4)]) == fit_confidence([], []) == PLAIN
+    odd = evidence[0]._replace(language=-math.inf, rivals=-math.inf)  # a text that the language model rules out
+    fitted = fit_confidence([odd, *evidence], [Outcome(9, 9), *outcomes])
+    assert all(map(math.isfinite, (*fitted.share, *fitted.line, *confidence(odd, fitted))))
+
+
 def test_fitted_confidences_come_true_where_plain_ones_do_not() -> None:
     """Lines that are right far more often than their frames say, as with a language model that mends them."""
     generator = np.random.default_rng(3)

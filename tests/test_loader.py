@@ -16,7 +16,15 @@ from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling
 from nmt.data.corpus import EncodedCorpus
-from nmt.data.loader import LENT, PlannedBatches, TrainingLoader, TranslationBatches, evaluation_loader
+from nmt.data.loader import (
+    LENT,
+    EvaluationLoader,
+    PlannedBatches,
+    TrainingLoader,
+    TranslationBatches,
+    evaluation_loader,
+    evaluation_plan,
+)
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.errors import CheckpointError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
@@ -213,3 +221,12 @@ def test_more_ranks_than_batches(tmp_path: Path) -> None:
     first, second, _ = (next(iter(loader)) for loader in loaders)
     assert torch.equal(first.source, second.source)
     assert [len(list(loader_of(corpus, rank=rank, world_size=2))) for rank in range(2)] == [1, 1]
+
+
+def test_of_no_pairs_there_are_no_batches(corpus: EncodedCorpus) -> None:
+    """There was an IndexError at the first one."""
+    nothing = np.zeros(0, np.int32)
+    for rank in range(2):
+        plan = evaluation_plan(nothing, nothing, BUDGET, rank=rank, world_size=2)
+        loader = EvaluationLoader(plan, TranslationBatches(corpus))
+        assert len(loader) == 0 and list(loader) == []

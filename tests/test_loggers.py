@@ -16,10 +16,11 @@ import pytest
 from tiny_training import fit, tiny_config
 
 from nmt.config.schema import Config
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, TrainingError
 from nmt.training.run import RunFolder
 from nmt.training.watching import weights_and_biases
-from nmt.training.watching.loggers import MetricsFile, build_loggers
+from nmt.training.watching.loggers import build_loggers
+from nmt.training.watching.metrics_file import MetricsFile
 from nmt.training.watching.weights_and_biases import has_key, how_to_view, is_reachable, log_samples, wandb_mode
 
 
@@ -50,8 +51,17 @@ def test_a_new_metric_widens_the_file_and_loses_nothing(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("content", [b"loss,other\n1,2\n", b"\x80\x00,\n\xff"], ids=["table", "garbage"])
+def test_what_is_no_table_of_measurements_is_named_and_kept(tmp_path: Path, content: bytes) -> None:
+    """It was a KeyError at the first step of a run that went on."""
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"m\.csv: no table of measurements, .* no column 'step'; move it away"):
+        MetricsFile(tmp_path / "m.csv")
+    assert (tmp_path / "m.csv").read_bytes() == content
+
+
 def test_rows_beyond_the_step_resumed_from_and_half_rows_are_dropped(tmp_path: Path) -> None:
-    file = MetricsFile(tmp_path / "m.csv")
+    file = MetricsFile(tmp_path / "m.csv", ("step", "epoch", "train/loss", "validation/loss"))
     for step in range(6):
         file.log_metrics({"train/loss": float(step)}, step=step)
     with file.path.open("a") as stream:
@@ -79,7 +89,7 @@ def test_a_missing_package_is_named_with_its_installation(
     monkeypatch.setattr(lightning_tensorboard, "_TENSORBOARD_AVAILABLE", False)
     monkeypatch.setattr(lightning_tensorboard, "_TENSORBOARDX_AVAILABLE", False)
     with RunFolder(tmp_path, Config(), command=["nmt"]) as run, pytest.raises(ConfigError, match=f"pip install {kind}"):
-        build_loggers(kind, run)
+        build_loggers(kind, run, columns=())
 
 
 def test_tensorboard_gets_its_events(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """One rank fails alone: the run ends, says in which rank and why, and goes on from an intact checkpoint."""
 
+import os
+import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as lightning
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
 from test_fit import rows, small_config, write_corpus
 from test_ranks import TESTS, TORCHRUN, environment
 
@@ -14,9 +18,11 @@ from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import Config
 from nmt.data.loader import LENT
 from nmt.errors import DataError, TrainingError
-from nmt.training.ending.peers import Peers, failure_file, is_lost_peer
-from nmt.training.ending.stopping import Interrupted
+from nmt.training.ending.meeting import meet
+from nmt.training.ending.peers import PeerFailed, Peers, failure_file, is_lost_peer, peers_among
+from nmt.training.ending.stopping import GracefulStop, Interrupted, StoppedAtOnce
 from nmt.training.keeping.checkpoint_io import damage
+from nmt.training.keeping.checkpoints import Checkpoints
 from nmt.training.sequence_task import SequenceTask
 
 
@@ -24,6 +30,8 @@ class Trainer(lightning.Trainer):
     """What `Peers` wants to know of one."""
 
     world_size, global_rank, global_step = 2, 0, 7
+    is_global_zero = True
+    strategy = None
 
     def __init__(self) -> None: ...
 
@@ -44,6 +52,19 @@ def test_what_fails_here_is_written_down_for_the_others(tmp_path: Path) -> None:
     failure_file(tmp_path, 0).unlink()
     assert str(failing(tmp_path, Interrupted("stopped by SIGTERM"))) == "stopped by SIGTERM"  # all leave together
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_signal_is_written_down_for_those_who_did_not_get_it(tmp_path: Path) -> None:
+    """They said that the connection broke, and that some other output might say why; none did."""
+    stop = GracefulStop(Checkpoints(tmp_path, monitor="bleu"), resume_command="sh resume.sh")
+    with pytest.raises(StoppedAtOnce) as caught:
+        stop._stop_at_once(signal.SIGINT, None)
+    assert str(failing(tmp_path, caught.value)) == "stopped at once; resume from the last checkpoint with: sh resume.sh"
+    other = Trainer()
+    other.global_rank = 1
+    together = Peers(tmp_path).fail_together(other, resume_command="sh resume.sh")
+    with pytest.raises(TrainingError, match=r"^rank 1 of 2: .* because rank 0 was stopped at once by a"), together:
+        raise RuntimeError("Connection closed by peer")
 
 
 @pytest.mark.parametrize(
@@ -81,11 +102,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(folder: Path, run: str, *, ranks: int, kind: str = "none", rank: int = 0) -> list[str]:
+def command(folder: Path, run: str, *, ranks: int, kind: str = "none", rank: int = 0, step: int = 9) -> list[str]:
     often = {"max_steps": 12, "validate_every_steps": 6, "checkpoint_every_steps": 4, "log_every_steps": 4}
     file = folder / f"{run}.json"
     file.write_text(small_config(folder, **often, devices=ranks).model_dump_json(), encoding="utf-8")
-    return [str(TESTS / "failing_rank.py"), kind, str(rank), "9", "--config", str(file), "--run-dir", str(folder / run)]
+    where = [kind, str(rank), str(step)]
+    return [str(TESTS / "failing_rank.py"), *where, "--config", str(file), "--run-dir", str(folder / run)]
 
 
 def finished(words: list[str]) -> "subprocess.CompletedProcess[str]":
@@ -133,6 +155,58 @@ def test_a_rank_that_is_killed_ends_the_other(folder: Path) -> None:
     assert killed.returncode == 1, killed.stderr
     assert "rank 0 ended without a word (process " in killed.stderr  # whatever torchrun lets the other say after that
     assert damage(folder / "killed" / "checkpoints" / "last.ckpt") is None
+
+
+@pytest.mark.slow
+def test_a_rank_that_fails_while_it_prepares_is_said_once(folder: Path) -> None:
+    """Lightning killed the one that waited for it: exit code 137, and the sentence in no log."""
+    failed = finished([sys.executable, *command(folder, "preparing", ranks=2, kind="data", rank=1, step=-1)])
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stderr.endswith("error: rank 1 failed: a.en: cannot be read\n")
+    assert failed.stderr.count("error: ") == 1 and "Traceback" not in failed.stderr
+    assert "ERROR rank 1 failed: a.en" in (folder / "preparing" / "train.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_what_all_ranks_fail_of_is_said_once(folder: Path) -> None:
+    """A corpus at fault is so for all; torchrun starts them together, and each would say it."""
+    script = command(folder, "all", ranks=2, kind="data", rank=-1, step=-1)
+    failed = finished([*TORCHRUN, "--standalone", "--nproc_per_node=2", *script])
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stderr.count("error: a.en: cannot be read") == 1
+    assert failed.stderr.count("a.en: cannot be read") == 1
+
+
+def meeting(folder: Path, launched: list["subprocess.Popen[bytes]"]) -> str:
+    """What the first of two ranks says that waits for another one, which never comes."""
+    with pytest.raises(PeerFailed) as caught:
+        meet(LightningEnvironment(), 0, 2, peers_among([Peers(folder)]).failure, launched)
+    return str(caught.value)
+
+
+def test_ranks_that_will_not_come_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.training.ending.meeting.SILENCE", timedelta(seconds=0.2))
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    assert meeting(tmp_path, []).startswith("rank 0 of 2: waited 0:00:00.200000 for rank 1: it failed, still prepares,")
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as ended:
+        ended.wait()
+    assert meeting(tmp_path, [ended]).startswith("rank 1 of 2 ended without a word (exit code 3) before the first step")
+    failure_file(tmp_path, 1).write_text("rank 1 failed: a.en: cannot be read\n")
+    assert meeting(tmp_path, [ended]) == "rank 1 failed: a.en: cannot be read"
+    assert meeting(tmp_path, []).endswith("stopped before the first step, because rank 1 failed: a.en: cannot be read")
+
+
+def test_what_was_written_in_an_earlier_start_is_none_of_this_one(tmp_path: Path) -> None:
+    failure_file(tmp_path, 0).write_text("rank 0 failed: long ago\n")
+    second = Trainer()
+    second.is_global_zero = False  # who deletes nothing
+    peers = Peers(tmp_path)
+    with peers.prepare_together(second):
+        assert peers.failure() is None
+        os.utime(failure_file(tmp_path, 0))
+        assert peers.failure() == "rank 0 failed: long ago"
+    with peers.prepare_together(Trainer()):
+        assert not list(tmp_path.iterdir())
 
 
 class Counting(SequenceTask):

@@ -11,13 +11,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config.options import options
+from nmt.config.options import options, section
 from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import ROOTS, Config
 from nmt.errors import ConfigError, StorageError
 from nmt.files import atomic_write, replace_link, write_then_replace
+from nmt.training.kinds import kind_of
 from nmt.training.machine.environment import git_commit
+from nmt.training.recognition.kind import RECOGNITION
 from nmt.training.run import MAY_CHANGE, RunFolder, differing_keys, is_first_process
+from nmt.training.translation.kind import TRANSLATION
 
 
 def config(**sections: object) -> Config:
@@ -118,13 +121,17 @@ def test_a_longer_run_elsewhere_is_the_same_run(tmp_path: Path) -> None:
     with RunFolder(tmp_path, config(train={"max_steps": 5})):
         pass
     longer = config(train={"max_steps": 9, "threads": 2}, logger="wandb", data={"cache_dir": "elsewhere"})
-    with RunFolder(tmp_path, longer):
+    with RunFolder(tmp_path, longer, may_change=TRANSLATION.may_change):
         pass
     assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["train"]["max_steps"] == 9
 
 
 def test_every_key_that_may_change_exists() -> None:
-    assert {key for root in ROOTS.values() for key in options(root)} >= MAY_CHANGE
+    for root in ROOTS.values():
+        kind = kind_of(root())
+        for key in (*MAY_CHANGE, *kind.may_change):
+            assert key in options(root) or section(key, root), key
+        assert not MAY_CHANGE & {*kind.may_change}
 
 
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5), st.integers(1, 5))
@@ -152,10 +159,11 @@ def test_how_a_recogniser_searches_may_change_and_how_a_translator_does_may_not(
     """The one searches at the end alone; the other at each validation, whose score decides."""
     old, new = ({"search": {"beam_size": beam}, "train": {"max_steps": 1}} for beam in (1, 4))
     readers = [RecognitionConfig.model_validate(given) for given in (old, new)]
-    assert differing_keys(*readers) == {}
-    assert differing_keys(config(**old), config(**new)) == {"search.beam_size": (1, 4)}
+    assert differing_keys(*readers, may_change=RECOGNITION.may_change) == {}
+    translators = config(**old), config(**new)
+    assert differing_keys(*translators, may_change=TRANSLATION.may_change) == {"search.beam_size": (1, 4)}
     other = readers[1].model_copy(update={"model": readers[1].model.model_copy(update={"layers": 1})})
-    assert differing_keys(readers[0], other) == {"model.layers": (3, 1)}
+    assert differing_keys(readers[0], other, may_change=RECOGNITION.may_change) == {"model.layers": (3, 1)}
 
 
 def test_a_folder_without_a_task_is_a_translators(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from oracles import (
     sampled_sentences,
     split_mix,
 )
-from test_beam import Broken, Problem, problems, scored_tokens, walk
+from small_worlds import Broken, Problem, problems, scored_tokens, walk
 
 from nmt.search import Hypothesis, Stepper
 from nmt.search.chances import chances
@@ -105,6 +105,29 @@ def test_tokens_are_those_that_a_plain_truncation_keeps_each_with_its_share(
         company = logs[[row, 1 - row]].expand(2, len(points), size)
         drawn = draw(company, torch.tensor([points, points], dtype=torch.float64), options)
         assert drawn[0].tolist() == expected
+
+
+def plainly_drawn(logs: torch.Tensor, chance: float, top_p: float) -> int:
+    """A token by its row alone, all of which is put in order."""
+    order = logs.sort(descending=True, stable=True).indices
+    weights = (logs - logs.max()).double().exp()
+    ranked = weights[order]
+    ranked[ranked.cumsum(0) - ranked >= top_p * weights.sum()] = 0.0
+    return int(order[int((ranked.cumsum(0) <= chance * ranked.sum()).sum())])
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 0.999])
+def test_narrow_and_wide_nuclei_of_one_batch_are_drawn_from_as_each_alone(top_p: float) -> None:
+    """From a few tokens to nearly all of 9,000: some are looked at once, some again, some among many equals."""
+    generator = torch.Generator().manual_seed(4)
+    sharpness = torch.tensor([8.0, 4.0, 3.0, 2.0, 1.0, 0.0] * 10).unsqueeze(1)
+    logs = torch.randn(60, 9000, generator=generator) * sharpness
+    logs[10:20] = logs[10:20].round()
+    logs[30:40, 1000:] = -torch.inf
+    logs[59] = torch.nan  # of a row that is no longer drawn
+    chance = torch.rand(60, generator=generator, dtype=torch.float64)
+    drawn = draw(logs.view(12, 5, -1), chance.view(12, 5), SamplingOptions(top_p=top_p)).flatten().tolist()
+    assert drawn[:59] == [plainly_drawn(logs[row], float(chance[row]), top_p) for row in range(59)]
 
 
 def test_extreme_numbers_still_draw_what_is_possible() -> None:

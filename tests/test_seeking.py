@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from nmt.cli.lines import count_lines, stream_lines
 from nmt.config.data import CleaningConfig, DataConfig, TokenizerConfig
 from nmt.data import seeking, text_files
 from nmt.data.cache import Cache
@@ -154,6 +155,53 @@ def test_a_changed_file_is_looked_through_again(tmp_path: Path) -> None:
     write(tmp_path, "a", LINES[:7])
     second = seekable(reader, Cache(tmp_path / "cache"))
     assert first is not None and second is not None and (first.lines, second.lines) == (9, 7)
+
+
+ODD = [b"\xef\xbb\xbf", b"\n", b"\r\n", b"\r", b"\0", "\u2028".encode(), "\x85".encode(), b"\x0c", b"a", b" ", b"\xff"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(content=st.lists(st.sampled_from(ODD), max_size=8).map(b"".join), first=st.integers(0, 9))
+@example(content=b"\xef\xbb\xbf", first=0)
+@example(content=b"", first=0)
+@example(content=b"\xef\xbb\xbf\n", first=0)
+@example(content=b"a\r", first=0)
+def test_odd_files_have_one_number_of_lines_however_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, first: int
+) -> None:
+    """One that holds a byte order mark alone had a line for who reads it, and none for who seeks in it."""
+    monkeypatch.setattr(seeking, "EVERY", 2)
+    for side in ("en", "de"):
+        (tmp_path / f"odd.{side}").write_bytes(content)
+    reader = ParallelText(f"{tmp_path}/odd.en", f"{tmp_path}/odd.de")
+    given = list(stream_lines(tmp_path / "odd.en", on_invalid_utf8="replace"))  # what `translate` reads
+    body = content.removeprefix(b"\xef\xbb\xbf")
+    assert len(given) == count_lines(tmp_path / "odd.en") == body.count(b"\n") + (body[-1:] not in (b"\n", b""))
+    if not given:
+        for lines in (lambda: list(reader.rows()), lambda: seekable(reader, Cache(tmp_path / "cache"))):
+            with pytest.raises(DataError, match=r"odd\.en: is empty"):
+                lines()
+        return
+    found = seekable(reader, Cache(tmp_path / "cache"))
+    assert found is not None and found.lines == len(given)
+    assert [row() for row in found.rows(first)] == [row() for row in reader.rows()][first:]
+
+
+def test_files_touched_just_now_are_looked_through_once_or_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every rank kept what it found, by a name that nobody would ask for again."""
+    looked: list[str] = []
+    look = seeking._places
+    monkeypatch.setattr(seeking, "_places", lambda file: looked.append(file) or look(file))
+    reader, _ = write(tmp_path, "a", LINES[:9])
+    for _ in range(2):
+        assert seekable(reader, Cache(tmp_path / "cache")) is not None
+    assert len(looked) == 4 and not (tmp_path / "cache").exists()
+    monkeypatch.setattr(seeking, "WORTH_WAITING", 0)  # a large corpus, waited for
+    for _ in range(2):
+        assert seekable(reader, Cache(tmp_path / "cache")) is not None
+    assert len(looked) == 6 and len(list((tmp_path / "cache").glob("places-*/"))) == 1
 
 
 @pytest.mark.parametrize("change", ["rewritten", "shorter", "longer"])

@@ -16,6 +16,7 @@ from nmt.data.batch import TranslationBatch
 from nmt.training.callbacks import build_callbacks
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.run import RunFolder
+from nmt.training.translation.kind import TRANSLATION
 from nmt.training.translation.samples import SampleTranslation
 from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
 
@@ -114,7 +115,7 @@ def fit(
     task = Task(pause=pause, rate=rate)
     train = config.train
     with RunFolder(folder, config, command=["nmt"]) as run:
-        loggers = build_loggers(config.logger, run)
+        loggers = build_loggers(config.logger, run, columns=TRANSLATION.columns)
         options: dict[str, Any] = {"check_val_every_n_epoch": None, "val_check_interval": train.validate_every_steps}
         engine = lightning.Trainer(
             accelerator="cpu",
@@ -122,7 +123,7 @@ def fit(
             max_epochs=train.max_epochs or -1,
             accumulate_grad_batches=train.accumulate,
             log_every_n_steps=train.log_every_steps,
-            callbacks=build_callbacks(run),
+            callbacks=build_callbacks(run, TRANSLATION),
             logger=loggers,
             plugins=[AtomicCheckpointIO()],
             num_sanity_val_steps=0,

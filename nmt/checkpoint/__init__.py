@@ -5,10 +5,10 @@ instead.py      what a file is that is none
 weights.py      weights: checked, averaged
 translation.py  Checkpoint, of a translator
 recognition.py  RecognitionCheckpoint, of a recogniser
-either.py       whichever of them a file holds
+any_kind.py     whichever of them a file holds
 """
 
-from nmt.checkpoint.either import read_either
+from nmt.checkpoint.any_kind import read_any
 from nmt.checkpoint.file import Saved, find_checkpoint, load_plain, write_checkpoint
 from nmt.checkpoint.recognition import RecognitionCheckpoint, read_recognition, recognition_header
 from nmt.checkpoint.translation import Checkpoint, header, read_checkpoint
@@ -23,8 +23,8 @@ __all__ = [
     "find_checkpoint",
     "header",
     "load_plain",
+    "read_any",
     "read_checkpoint",
-    "read_either",
     "read_recognition",
     "recognition_header",
     "write_checkpoint",

@@ -14,25 +14,25 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from nmt.checkpoint.instead import others_beside, what_it_is
+from nmt.config.schema import ROOTS
 from nmt.errors import CheckpointError, NMTError
 from nmt.files import write_then_replace
 
 FORMAT = 1
 PREFIX = "model."  # what a LightningModule with a member `model` puts before its parameters' names
 RUN_FILES = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "best.ckpt", "last.ckpt")
-TASKS: Final = {"translation": ("a translator", "translate"), "recognition": ("a recogniser", "recognize")}
 
 
 @runtime_checkable
 class Saved(Protocol):
-    """What a checkpoint of either task has. `about` is plain data: versions, step, scores, where it came from."""
+    """What every kind of checkpoint has. `about` is plain data: versions, step, scores, where it came from."""
 
     @property
     def config(self) -> Any: ...
@@ -66,7 +66,7 @@ def task_of(entry: Mapping[str, Any]) -> str:
 
 
 def read_content(path: str | Path, *, task: str | None = None) -> Content:
-    """Read a file or a run folder onto the CPU; CheckpointError where it is not of ours, or not of this task."""
+    """Read a file or a run folder onto the CPU; CheckpointError where it is not of ours, or not of this `task`."""
     path = find_checkpoint(path)
     try:
         content = load_plain(path)
@@ -81,11 +81,11 @@ def read_content(path: str | Path, *, task: str | None = None) -> Content:
             f"{path}: written in format {entry.get('format')!r}, this version reads {FORMAT}; see CHANGELOG.md"
         )
     found = task_of(entry)
+    if found not in ROOTS:
+        raise CheckpointError(f"{path}: a model for {found!r}, which this version does not know; see CHANGELOG.md")
     if task is not None and found != task:
-        if found not in TASKS:
-            raise CheckpointError(f"{path}: a model for {found!r}, which this version does not know; see CHANGELOG.md")
-        kind, command = TASKS[found]
-        raise CheckpointError(f"{path}: {kind}, where {TASKS[task][0]} is needed; use it with `{command}`")
+        theirs, ours = ROOTS[found], ROOTS[task]
+        raise CheckpointError(f"{path}: {theirs.makes}, where {ours.makes} is needed; use it with `{theirs.used_by}`")
     with described(path):
         stored = content["state_dict"].items()
         weights = {name.removeprefix(PREFIX): value for name, value in stored if name.startswith(PREFIX)}

@@ -58,6 +58,8 @@ def _whole(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
     number = 0
     try:
         for line in lines:
+            if number == 0 and line == BYTE_ORDER_MARK:  # and nothing else: as empty as a file without it
+                return
             yield line
             number += 1
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

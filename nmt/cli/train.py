@@ -1,7 +1,5 @@
 """`train`: a configuration, overrides, and the checks that can be made before anything heavy is imported."""
 
-import argparse
-import difflib
 import json
 import os
 import shutil
@@ -17,6 +15,7 @@ from nmt.errors import ConfigError, DataError, NMTError
 
 if TYPE_CHECKING:
     from nmt.config.options import Option
+    from nmt.config.recognition import RecognitionConfig
     from nmt.config.schema import Config, Root, RunConfig
     from nmt.data.pairs import Reader
 
@@ -53,7 +52,7 @@ SECTIONS: Final = """any option of the configuration, as --section.option VALUE:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options that are not the configuration's."""
     options = Parser("train", description="Train a translator, or a recogniser of handwriting.", add_help=False)
     options.usage = "train --config NAME_OR_FILE [--run-dir DIR] [--section.option VALUE ...]"
@@ -109,18 +108,21 @@ def run(argv: list[str]) -> int:
 def check_files(config: "RunConfig") -> None:
     """Raise DataError with a line for every file that is named and not there, ConfigError where none is named."""
     if not config.data.train:
-        embedded = "digits:train" if config.task == "recognition" else "demo:train"
-        raise ConfigError(f"data.train: nothing to train on; give --data.train DIR/train (or {embedded})")
+        raise ConfigError(f"data.train: nothing to train on; give --data.train DIR/train (or {config.embedded})")
     if config.task == "recognition":
-        from nmt.cli.other_task import check_are_lines
-
-        check_are_lines(config.data)
-        for name in ("language_model", "lexicon"):  # wanted at the end alone, which is too late to say so
-            path = getattr(config.search, name)
-            if path is not None and not os.path.isfile(path):
-                raise DataError(f"search.{name}: {path}: no such file")
+        _check_line_files(config)
     else:
         _check_pair_files(config)
+
+
+def _check_line_files(config: "RecognitionConfig") -> None:
+    from nmt.cli.other_task import check_are_lines
+
+    check_are_lines(config.data)
+    for name in ("language_model", "lexicon"):  # wanted at the end alone, which is too late to say so
+        path = getattr(config.search, name)
+        if path is not None and not os.path.isfile(path):
+            raise DataError(f"search.{name}: {path}: no such file")
 
 
 def _check_pair_files(config: "Config") -> None:
@@ -156,7 +158,7 @@ def _check_pair_files(config: "Config") -> None:
 def _missing(reader: "Reader") -> list[DataError]:
     """The files that a reader will want and not find, or what else it will not be able to read."""
     from nmt.data.sources import Demo
-    from nmt.data.tables import JsonLines, Parquet, TabSeparated
+    from nmt.data.tables import Table
     from nmt.data.text_files import ParallelText, missing_file
 
     files: tuple[str, ...] = ()
@@ -164,7 +166,7 @@ def _missing(reader: "Reader") -> list[DataError]:
         reader.check()
     if isinstance(reader, ParallelText):
         files = (reader.source_file, reader.target_file)
-    elif isinstance(reader, (TabSeparated, JsonLines, Parquet)):
+    elif isinstance(reader, Table):
         files = (reader.path,)
     return [missing_file(file) for file in files if not os.path.isfile(file)]
 
@@ -189,17 +191,15 @@ def _check_start(start: str | None, run_dir: Path | None) -> None:
         raise DataError(f"train.initialize_from: {start}: no such file or run folder")
 
 
-def _check_own_options(options: argparse.ArgumentParser, overrides: list[str]) -> None:
+def _check_own_options(options: Parser, overrides: list[str]) -> None:
     """Raise ConfigError for `--run_dir` and the like, which would otherwise be looked up in the configuration."""
-    own = [name for action in options._actions for name in action.option_strings if name.startswith("--")]
     for word in overrides:
-        name = word.partition("=")[0].replace("_", "-")
-        near = difflib.get_close_matches(name, own, n=1, cutoff=0.8)
-        if word.startswith("--") and "." not in name and near:
-            raise ConfigError(f"unknown option {word.partition('=')[0]}; did you mean {near[0]}?")
+        name = word.partition("=")[0]
+        if name.startswith("--") and "." not in name and (near := options.meant(name, cutoff=0.8)):
+            raise ConfigError(f"unknown option {name}; did you mean {near}?")
 
 
-def _help(options: argparse.ArgumentParser) -> str:
+def _help(options: Parser) -> str:
     found = available_configs()
     width = max(map(len, found), default=0)
     groups: dict[str, str] = {}

@@ -14,6 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from nmt.errors import ConfigError
 
 Key = tuple[str | int, ...]  # ("data", "train", 0, "path")
+BRACKETS = 5_000  # opened at most: they take the parser time that grows with their square
 Value = Any  # None, bool, int, float, str, and lists and string-keyed dictionaries of these
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -37,13 +38,15 @@ def read_document(text: str, *, name: str) -> Document:
 
     Raises ConfigError with line and column for what is no YAML, and with all repeated keys.
     """
+    if text.count("[") + text.count("{") > BRACKETS:
+        raise ConfigError(f"{name}: nested too deeply; is it a configuration?")
     try:
         problems = list(_unsupported(yaml.parse(text, Loader=yaml.SafeLoader)))
         node = None if problems else yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}{_explain(error)}") from None
     except RecursionError:
-        raise ConfigError(f"{name}: nested too deeply") from None
+        raise ConfigError(f"{name}: nested too deeply; is it a configuration?") from None
     document = Document(None, {}, {})
     if node is not None:
         value = _value(node, (), document, problems)

@@ -58,10 +58,9 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> RunC
     return config
 
 
-def dump_yaml(config: RunConfig, *, only_differences: bool = False) -> str:
-    """YAML that `load_config` reads as the same configuration; without the defaults if `only_differences`."""
-    values = config.model_dump(mode="json", exclude_defaults=only_differences)
-    return write_document({"task": config.task, **values})  # which never goes without saying
+def dump_yaml(config: RunConfig) -> str:
+    """YAML that `load_config` reads as the same configuration, every default written out, the task first."""
+    return write_document(config.model_dump(mode="json"))
 
 
 def asked_task(overrides: Sequence[Override]) -> str | None:

@@ -1,11 +1,12 @@
 """Every option of a recogniser's run: lines in, a front-end, the recurrent core, a CTC output, a search."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nmt.config.lines import LinesConfig
 from nmt.config.model import Cell, DropoutConfig
+from nmt.config.run import EveryRun
 from nmt.config.training import TrainConfig
 from nmt.config.values import Count, Flag, Frozen, NonNegative, Number, Probability
 
@@ -138,17 +139,26 @@ class RecognitionTrainConfig(TrainConfig):
     monitor: Literal["cer", "wer", "loss"] = "cer"
 
 
-class RecognitionConfig(Frozen):
+ALPHABET = 100  # characters, about; how many they are is known when the lines are read
+
+
+class RecognitionConfig(EveryRun):
     """A recogniser's whole run."""
 
+    makes: ClassVar[str] = "a recogniser"
+    used_by: ClassVar[str] = "recognize"
+    embedded: ClassVar[str] = "digits:train"
+
     task: Literal["recognition"] = "recognition"
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9._-]+$")
-    seed: NonNegative = Field(default=1, le=2**32 - 1)
-    logger: Literal["wandb", "csv", "tensorboard", "none"] = "csv"
     data: LinesConfig = LinesConfig()
     model: RecognitionModelConfig = RecognitionModelConfig()
     train: RecognitionTrainConfig = RecognitionTrainConfig(max_epochs=30)
     search: CTCSearchConfig = CTCSearchConfig()
+
+    @property
+    def outputs(self) -> int:
+        """Characters of an alphabet as most scripts have it."""
+        return ALPHABET
 
     @model_validator(mode="after")
     def _shortcut_is_there(self) -> Self:

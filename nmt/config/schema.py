@@ -5,33 +5,42 @@ Lists in YAML become tuples here, so that a configuration can be compared and ha
 """
 
 import difflib
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.recognition import RecognitionConfig
+from nmt.config.run import EveryRun
 from nmt.config.search import SearchConfig
 from nmt.config.training import TranslationTrainConfig
-from nmt.config.values import Frozen, NonNegative
 from nmt.errors import ConfigError
 
-LoggerKind = Literal["wandb", "csv", "tensorboard", "none"]
 
-
-class Config(Frozen):
+class Config(EveryRun):
     """A translator's whole run; a file that says `task: recognition` holds a RecognitionConfig instead."""
 
+    makes: ClassVar[str] = "a translator"
+    used_by: ClassVar[str] = "translate"
+    embedded: ClassVar[str] = "demo:train"
+
     task: Literal["translation"] = "translation"
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9._-]+$")
-    seed: NonNegative = Field(default=1, le=2**32 - 1)
-    logger: LoggerKind = "csv"
     data: DataConfig = DataConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
     train: TranslationTrainConfig = TranslationTrainConfig(max_epochs=10)
     search: SearchConfig = SearchConfig()
+
+    @property
+    def outputs(self) -> int:
+        """Pieces of the target vocabulary as asked for; a corpus with fewer, or a model that is given, may differ."""
+        return self.tokenizer.vocabulary_size
+
+    @property
+    def cache(self) -> str | None:
+        """Of the prepared corpora."""
+        return self.data.cache_dir
 
     @model_validator(mode="after")
     def _tying_is_possible(self) -> Self:

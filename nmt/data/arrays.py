@@ -1,6 +1,9 @@
 """The arrays that positions, lengths and weights of a corpus are kept in, some of them mapped from files."""
 
+import contextlib
+import ctypes
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +33,17 @@ def forget_pages(array: npt.NDArray[Any]) -> None:
         base = base.base
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+def forget_file(path: Path) -> None:
+    """The same of a file that a library has mapped and gives no handle of; nothing where the system does not tell.
+
+    Only for files that are read: what a private mapping has changed would be lost.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        advise = ctypes.CDLL(None, use_errno=True).madvise
+        for line in Path("/proc/self/maps").read_bytes().splitlines():
+            span, _, name = line.partition(b" ")
+            if name.endswith(b" " + os.fsencode(path.resolve())):
+                first, last = (int(address, 16) for address in span.split(b"-"))
+                advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), ctypes.c_int(mmap.MADV_DONTNEED))

@@ -77,6 +77,7 @@ class ByLength(NamedTuple):
             first = np.cumsum(times) - times
             pairs[(free - first)[run[order]] + np.arange(len(block))] = begin + order
             free += times
+            forget_pages(pairs)
         return cls(pairs, Runs(*_lengths(keys), ends), checksum(source, target))
 
 
@@ -91,6 +92,7 @@ def checksum(source: Int32, target: Int32) -> int:
     for lengths in (source, target):
         for begin in range(0, len(lengths), BLOCK):
             crc = zlib.crc32((lengths[begin : begin + BLOCK].astype(np.int32) + 1).tobytes(), crc)
+            forget_pages(lengths)
     return crc
 
 
@@ -107,6 +109,7 @@ def _blocks(source: Int32, target: Int32) -> Iterator[tuple[int, Int64]]:
     """Keys that sort as `order_by_length` does, block by block, and the pair each block begins with."""
     for begin in range(0, len(source), BLOCK):
         sources, targets = (lengths[begin : begin + BLOCK].astype(np.int64) + 1 for lengths in (source, target))
+        forget_pages(source)  # with the targets: they are columns of one file
         yield begin, targets * SIDE + np.where(targets % 2 == 0, sources, SIDE - 1 - sources)
 
 

@@ -38,9 +38,9 @@ class SubwordSampling(NamedTuple):
 
 
 def collate(
-    corpus: Corpus, indices: Sequence[int] | Int64, *, sampling: SubwordSampling | None = None, multiple: int = 1
+    corpus: Corpus, indices: Sequence[int] | Int64, *, sampling: SubwordSampling | None = None
 ) -> TranslationBatch:
-    """The pairs at `indices` as int64 tensors, padded with 0 to a length that is a multiple of `multiple`.
+    """The pairs at `indices` as int64 tensors, padded with 0 to the longest of their side.
 
     With `sampling`, a batch may grow over the budget it was planned for, since other segmentations have more pieces.
     """
@@ -51,9 +51,7 @@ def collate(
         rows = np.arange(len(ids))
     source_lengths = source.lengths[rows].astype(np.int64) + 1
     target_lengths = target.lengths[rows].astype(np.int64) + 1
-    source_width, target_width = (
-        -(-int(lengths.max(initial=0)) // multiple) * multiple for lengths in (source_lengths, target_lengths)
-    )
+    source_width, target_width = (int(lengths.max(initial=0)) for lengths in (source_lengths, target_lengths))
     return TranslationBatch(
         source=torch.from_numpy(source.padded(rows, source_width, after=[END])),
         source_lengths=torch.from_numpy(source_lengths),

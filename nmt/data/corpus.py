@@ -17,6 +17,7 @@ import numpy as np
 from nmt.data.arrays import Float64, Int32, Int64, forget_pages
 from nmt.data.index import Index
 from nmt.data.pairs import Origin, Pair
+from nmt.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -221,10 +222,14 @@ def _reopen(directories: Directories, places: Sequence[str], place_weights: Sequ
 
 
 def open_dataset(path: Path) -> "datasets.Dataset":
-    """An Arrow file, memory-mapped."""
+    """An Arrow file, memory-mapped. DataError where it is gone, as when a cache is emptied during a run."""
     import datasets
 
-    return datasets.Dataset.from_file(str(path))
+    try:
+        return datasets.Dataset.from_file(str(path))
+    except OSError as error:
+        reason = "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        raise DataError(f"{path}: {reason}, and was prepared for this run; start again to have it prepared") from error
 
 
 def token_files(directory: Path) -> list[Path]:

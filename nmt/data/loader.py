@@ -183,12 +183,15 @@ def evaluation_plan(
 
     Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch. Of fewer pairs than
     ranks, some get one that is another's: Lightning wants a batch for every rank, and waits for ever for one without.
+    Of no pairs there are no batches.
     """
     source, target = (lengths.astype(np.int64) + 1 for lengths in (source_lengths, target_lengths))
     order = np.lexsort((source, target))
     bounds = cut_batches(source[order], target[order], budget)
     bounds = halve_until(bounds, world_size, np.random.default_rng(0))
-    steps = np.arange(rank, len(bounds), world_size) if rank < len(bounds) else np.array([LENT])
+    steps = np.arange(rank, len(bounds), world_size)
+    if len(bounds) and not len(steps):
+        steps = np.array([LENT])
     return Plan(order, bounds, steps.reshape(-1, 1))
 
 

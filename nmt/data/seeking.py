@@ -1,7 +1,8 @@
 """Where the lines of plain text files begin, so that a process reads its own buffers of a stream and no others.
 
 The byte at which every `EVERY`-th line begins is found once, by the first process of a machine that asks, and kept in
-the cache; the target file has an index of its own, so line n of both is found wherever n is.
+the cache; the target file has an index of its own, so line n of both is found wherever n is. What cannot be kept, since
+a file touched just now may change again without showing another time, every process finds for itself.
 """
 
 import itertools
@@ -19,11 +20,12 @@ from nmt.data.arrays import Int64
 from nmt.data.cache import Cache, cache_key
 from nmt.data.pairs import Row
 from nmt.data.text_files import ParallelText, missing_file, raw_lines
-from nmt.data.untouched import settled, states
+from nmt.data.untouched import SETTLED_SECONDS, States, settled, states
 from nmt.errors import DataError
 from nmt.marks import BYTE_ORDER_MARK, GZIP
 
 EVERY = 1024  # lines: of a billion, the places of both sides take 16 MB
+WORTH_WAITING = 1 << 26  # bytes: to look through more in every process takes longer than until it can be kept
 
 
 class Places(NamedTuple):
@@ -65,16 +67,10 @@ def seekable(reader: object, cache: Cache) -> SeekableText | None:
         if not os.path.isfile(file):
             raise missing_file(file)
     found = states(os.path.abspath(file) for file in files)
-    as_found = {path: [size, *times, inode] for path, (size, *times, inode, _) in found.items()}
-    # A file touched just now may change again without showing another time: such places are found anew.
-    doubt = None if settled(found) else time.time_ns()
-
-    def build(directory: Path) -> None:
-        for side, file in zip(("source", "target"), files, strict=True):
-            np.save(directory / f"{side}.npy", np.append(*_places(file)))
-
-    directory = cache.entry("places", cache_key(step="places", every=EVERY, files=as_found, doubt=doubt), build)
-    source, target = (np.load(directory / f"{side}.npy") for side in ("source", "target"))
+    if not settled(found) and sum(int(size) for size, *_ in found.values()) > WORTH_WAITING:
+        time.sleep(SETTLED_SECONDS)
+        found = states(os.path.abspath(file) for file in files)
+    source, target = _kept(files, found, cache) if settled(found) else map(_places, files)
     if source[-1] != target[-1]:
         for _ in reader.rows():  # which says it at the end of the shorter file
             pass
@@ -104,7 +100,20 @@ def after_turns(lengths: Sequence[int], taken: int) -> tuple[list[int], int]:
     return given, running[over] if over < len(running) else 0
 
 
-def _places(file: str) -> tuple[list[int], int]:
+def _kept(files: Sequence[str], found: States, cache: Cache) -> tuple[Int64, Int64]:
+    """What `_places` finds in both files, from the cache."""
+    as_found = {path: [size, *times, inode] for path, (size, *times, inode, _) in found.items()}
+
+    def build(directory: Path) -> None:
+        for side, file in zip(("source", "target"), files, strict=True):
+            np.save(directory / f"{side}.npy", _places(file))
+
+    directory = cache.entry("places", cache_key(step="places", every=EVERY, files=as_found, doubt=None), build)
+    return np.load(directory / "source.npy"), np.load(directory / "target.npy")
+
+
+def _places(file: str) -> Int64:
+    """The bytes where lines begin, as in `Places`, and behind them how many lines there are."""
     with open(file, "rb") as stream:
         position = len(BYTE_ORDER_MARK) if stream.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
     offsets, number = [], 0
@@ -113,7 +122,7 @@ def _places(file: str) -> tuple[list[int], int]:
             offsets.append(position)
         position += len(line)
         number += 1
-    return offsets, number
+    return np.append(np.array(offsets, np.int64), number)
 
 
 def _lines(file: str, places: Places, first: int) -> Iterator[bytes]:

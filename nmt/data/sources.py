@@ -36,17 +36,15 @@ def read_pairs(sources: Sequence[CorpusSource], languages: Languages) -> Iterato
         yield from reader.pairs()
 
 
-def open_sources(
-    sources: Sequence[CorpusSource], languages: Languages, *, streaming: bool = False
-) -> list[WeightedReader]:
+def open_sources(sources: Sequence[CorpusSource], languages: Languages) -> list[WeightedReader]:
     """The readers of all corpora, one a file (a pair of files, a split); patterns are expanded. Opens none yet."""
-    return list(itertools.chain.from_iterable(open_corpora(sources, languages, streaming=streaming)))
+    return list(itertools.chain.from_iterable(open_corpora(sources, languages)))
 
 
 def open_corpora(
     sources: Sequence[CorpusSource], languages: Languages, *, streaming: bool = False
 ) -> list[list[WeightedReader]]:
-    """The same, apart by corpus."""
+    """The same, apart by corpus; those of a hub stored here, or with `streaming` read over the network each time."""
     opened: set[Reader] = set()
     corpora: list[list[WeightedReader]] = []
     for source in sources:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nmt.data.arrays import Int32, Int64
+from nmt.data.arrays import Int32, Int64, forget_file
 from nmt.data.corpus import PAIRS_FILE, SIDES, TOKENS_FILE, open_dataset, token_files
 from nmt.data.index import Rows, write_index
 from nmt.data.pairs import Pair
@@ -18,6 +18,7 @@ from nmt.text.tokenizer import Tokenizers
 if TYPE_CHECKING:
     import pyarrow
 
+READ_AT_A_TIME = 64_000  # pairs whose text a process has mapped
 PAIRS_PER_PROCESS = 20_000  # about a second of work; below it another process costs more than it saves
 
 
@@ -69,7 +70,8 @@ def write_tokens(pairs: Path, directory: Path, tokenizers: Tokenizers, *, proces
             _encode_rows,
             batched=True,
             input_columns=list(SIDES),
-            fn_kwargs={"tokenizers": tokenizers},
+            with_indices=True,
+            fn_kwargs={"tokenizers": tokenizers, "file": pairs / PAIRS_FILE},
             remove_columns=text.column_names,
             features=datasets.Features({f"{side}_ids": ids for side in SIDES}),
             num_proc=processes if processes > 1 else None,
@@ -82,7 +84,12 @@ def write_tokens(pairs: Path, directory: Path, tokenizers: Tokenizers, *, proces
             datasets.enable_progress_bars()
 
 
-def _encode_rows(sources: list[str], targets: list[str], tokenizers: Tokenizers) -> dict[str, list[list[int]]]:
+def _encode_rows(
+    sources: list[str], targets: list[str], numbers: list[int], *, tokenizers: Tokenizers, file: Path
+) -> dict[str, list[list[int]]]:
+    """The ids of some rows of a file, of which these are the numbers."""
+    if numbers[0] % READ_AT_A_TIME < len(numbers):
+        forget_file(file)
     return {
         "source_ids": tokenizers.source.encode_batch(sources),
         "target_ids": tokenizers.target.encode_batch(targets),
@@ -99,9 +106,14 @@ def _stored_rows(pairs: Path, tokens: Path) -> Iterator[Rows]:
     all_places = (block.column("place").to_numpy() for block in _blocks_of(_mapped(pairs / PAIRS_FILE)))
     places = np.zeros(0, np.int32)
     before = 0  # ids of the files read
+    read = 0  # pairs since pages were last forgotten
     for path in token_files(tokens):
         mapped = _mapped(path)
         for block in _blocks_of(mapped):
+            if (read := read + block.num_rows) >= READ_AT_A_TIME:
+                read = 0
+                forget_file(pairs / PAIRS_FILE)
+                forget_file(path)
             while len(places) < block.num_rows:  # the blocks of the two files need not end together
                 places = np.concatenate([places, next(all_places)])
             (sources, source_lengths), (targets, target_lengths) = (
@@ -135,7 +147,10 @@ def _blocks_of(mapped: "pyarrow.Buffer") -> Iterator["pyarrow.RecordBatch"]:
 
 def stored_texts(directory: Path) -> Iterator[tuple[str, str]]:
     """Sources and targets of a prepared corpus, in order."""
-    for rows in open_dataset(directory / PAIRS_FILE).select_columns(list(SIDES)).iter(1000):
+    file = directory / PAIRS_FILE
+    for number, rows in enumerate(open_dataset(file).select_columns(list(SIDES)).iter(1000)):
+        if number * 1000 % READ_AT_A_TIME == 0:
+            forget_file(file)
         yield from zip(rows["source"], rows["target"], strict=True)
 
 

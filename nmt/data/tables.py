@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.data.pairs import HashOf, Origin, Pair, Reader, Row
 from nmt.data.text_files import decoded, hash_file, missing_file, raw_lines
@@ -40,21 +40,29 @@ def expand_glob(path: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class TabSeparated(Reader):
-    """Lines cut at tabs, without any quoting. The first line is a header if and only if it names both columns.
-
-    Without a header the first column is the source and the second the target.
-    """
+class Table(Reader):
+    """One file of rows, of which two columns are read; each format has its own way to its `rows`."""
 
     path: str
     columns: Columns
+    format: ClassVar[str]
 
     @property
     def place(self) -> str:
         return self.path
 
     def fingerprint(self, hash_of: HashOf = hash_file) -> str:
-        return f"tsv {self.columns} {hash_of(self.path)}"
+        return f"{self.format} {self.columns} {hash_of(self.path)}"
+
+
+@dataclass(frozen=True)
+class TabSeparated(Table):
+    """Lines cut at tabs, without any quoting. The first line is a header if and only if it names both columns.
+
+    Without a header the first column is the source and the second the target.
+    """
+
+    format: ClassVar[str] = "tsv"
 
     def rows(self) -> Iterator[Row]:
         lines = enumerate(raw_lines(self.path), start=1)
@@ -90,18 +98,10 @@ class TabSeparated(Reader):
 
 
 @dataclass(frozen=True)
-class JsonLines(Reader):
+class JsonLines(Table):
     """One JSON object a line; blank lines are skipped."""
 
-    path: str
-    columns: Columns
-
-    @property
-    def place(self) -> str:
-        return self.path
-
-    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
-        return f"jsonl {self.columns} {hash_of(self.path)}"
+    format: ClassVar[str] = "jsonl"
 
     def rows(self) -> Iterator[Row]:
         first = True
@@ -120,18 +120,10 @@ class JsonLines(Reader):
 
 
 @dataclass(frozen=True)
-class Parquet(Reader):
+class Parquet(Table):
     """A Parquet file: only the columns needed, and only the row groups of which a row is parsed."""
 
-    path: str
-    columns: Columns
-
-    @property
-    def place(self) -> str:
-        return self.path
-
-    def fingerprint(self, hash_of: HashOf = hash_file) -> str:
-        return f"parquet {self.columns} {hash_of(self.path)}"
+    format: ClassVar[str] = "parquet"
 
     def rows(self) -> Iterator[Row]:
         import pyarrow

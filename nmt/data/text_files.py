@@ -44,6 +44,9 @@ def raw_lines(path: str) -> Iterator[bytes]:
                 if number == 1:
                     if kind := no_text(line):
                         raise DataError(f"{path}: {kind}")
+                    if line == BYTE_ORDER_MARK:  # and nothing else: as empty as a file without it
+                        number = 0
+                        break
                     line = line.removeprefix(BYTE_ORDER_MARK)
                 yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

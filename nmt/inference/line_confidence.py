@@ -16,6 +16,7 @@ from nmt.metrics.log_hazard import chance, fit_chances
 
 COMPARED: Final = 8  # texts of the beam that evidence is about, however many are given
 LEAST: Final = 1e-6  # of a −log p: what is surer is as sure as that
+MOST: Final = 1e6  # and what is less sure, or impossible
 PLAIN: Final = ConfidenceConfig()
 DECIDES: Final = ("language_weight", "insertion_bonus", "language_model", "lexicon")  # which texts come to be first
 
@@ -32,8 +33,8 @@ class Evidence(NamedTuple):
     def values(self) -> tuple[float, float, float, float]:
         """As the fit takes them."""
         length = max(1, self.length)
-        surprise, doubt = (math.log(max(LEAST, -value)) for value in (self.log_likelihood, self.rivals))
-        return surprise, math.log(length), -self.language / length, doubt
+        surprise, doubt = (math.log(min(MOST, max(LEAST, -value))) for value in (self.log_likelihood, self.rivals))
+        return surprise, math.log(length), min(MOST, -self.language / length), doubt
 
 
 class Outcome(NamedTuple):
@@ -63,8 +64,15 @@ def confidence(evidence: Evidence, calibration: ConfidenceConfig = PLAIN) -> Con
 
 
 def fit_confidence(evidence: Sequence[Evidence], outcomes: Sequence[Outcome]) -> ConfidenceConfig:
-    """The weights by which the readings of these lines are as sure as they turned out to be. At least one is needed."""
-    values = [one.values for one in evidence]
+    """The weights by which the readings of these lines are as sure as they turned out to be; plain ones for no lines.
+
+    A reading that no path says is not fitted to: it has no confidence, whatever the weights.
+    """
+    pairs = zip(evidence, outcomes, strict=True)
+    possible = [(one, outcome) for one, outcome in pairs if one.log_likelihood > -math.inf]
+    if not possible:
+        return PLAIN
+    values, outcomes = [one.values for one, _ in possible], [outcome for _, outcome in possible]
     whole = [float(one.errors == 0) for one in outcomes]
     shares, sizes = [one.share for one in outcomes], [float(max(1, one.size)) for one in outcomes]
     return ConfidenceConfig.model_validate(

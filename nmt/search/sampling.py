@@ -22,7 +22,7 @@ from torch import Tensor
 
 from nmt.search.chances import chances
 from nmt.search.hypothesis import EMPTY_HYPOTHESIS, Hypothesis
-from nmt.search.selection import allowed, best_candidates, check_numbers, impossible
+from nmt.search.selection import allowed, check_numbers, impossible
 from nmt.search.start import check_tokens, start_sentences
 from nmt.search.stepper import Stepper
 
@@ -134,30 +134,67 @@ def draw(
     weights = ((log_probabilities - best).double() / options.temperature).exp()  # 1 for the most probable
     if options.top_k == 0 and options.top_p == 1.0:
         return _pick(weights, chance)
-    vocabulary = weights.shape[2]
-    count = min(options.top_k or _NUCLEUS, vocabulary)
-    tokens = _most_probable(log_probabilities, count)
-    ranked = weights.gather(2, tokens)
-    total = ranked.sum(2) if options.top_k else weights.sum(2)
-    while count < vocabulary and bool((ranked.sum(2) < options.top_p * total).any()):
-        count = min(8 * count, vocabulary)
-        tokens = _most_probable(log_probabilities, count)
-        ranked = weights.gather(2, tokens)
-    outside = ranked.cumsum(2) - ranked >= options.top_p * total.unsqueeze(2)  # those before it are enough
-    return tokens.gather(2, _pick(ranked.masked_fill(outside, 0.0), chance).unsqueeze(2)).squeeze(2)
+    rows = log_probabilities.flatten(0, 1), weights.flatten(0, 1), chance.flatten()
+    if options.top_k:
+        tokens = _most_probable(rows[0], min(options.top_k, weights.shape[2]))
+        ranked = rows[1].gather(1, tokens)
+        return _pick_within(tokens, ranked, ranked.sum(1), rows[2], options.top_p).view_as(chance)
+    return _draw_from_nucleus(*rows, top_p=options.top_p).view_as(chance)
 
 
-def _pick(weights: Float[Tensor, "B K C"], chance: Float[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+def _draw_from_nucleus(
+    log_probabilities: Float[Tensor, "R V"], weights: Float[Tensor, "R V"], chance: Float[Tensor, " R"], *, top_p: float
+) -> Int[Tensor, " R"]:
+    """`draw` without `top_k`, which puts as many of a row's most probable tokens in order as may suffice, then more.
+
+    How many may is told by (Σp)² / Σp², the number of equal tokens that would be as hard to guess twice.
+    """
+    vocabulary, count = weights.shape[1], _NUCLEUS
+    total = weights.sum(1)
+    expected = (top_p * total.square() / weights.square().sum(1)).nan_to_num(0.0)
+    drawn = torch.zeros_like(chance, dtype=torch.long)
+    left = torch.ones_like(chance, dtype=torch.bool)
+    while bool(left.any()):
+        count = min(count, vocabulary)
+        rows = (left & (expected <= count) if count < vocabulary else left).nonzero().squeeze(1)
+        tokens = _most_probable(log_probabilities[rows], count)
+        ranked = weights[rows].gather(1, tokens)
+        enough = ~(ranked.sum(1) < top_p * total[rows]) | (count == vocabulary)  # NaN is of a row that is not live
+        drawn[rows] = _pick_within(tokens, ranked, total[rows], chance[rows], top_p)  # again, where that was too early
+        left[rows] = ~enough
+        count *= 8
+    return drawn
+
+
+def _pick_within(
+    tokens: Int[Tensor, "R C"],
+    ranked: Float[Tensor, "R C"],
+    total: Float[Tensor, " R"],
+    chance: Float[Tensor, " R"],
+    top_p: float,
+) -> Int[Tensor, " R"]:
+    """One of the tokens, of falling weights, that are needed for `top_p` of the total."""
+    outside = ranked.cumsum(1) - ranked >= top_p * total.unsqueeze(1)  # those before it are enough
+    return tokens.gather(1, _pick(ranked.masked_fill(outside, 0.0), chance).unsqueeze(1)).squeeze(1)
+
+
+def _pick(weights: Float[Tensor, "*rows C"], chance: Float[Tensor, "*rows"]) -> Int[Tensor, "*rows"]:
     """The index at which the running sum exceeds `chance` of the whole, so never one of weight 0."""
-    sums = weights.cumsum(2)
-    wanted = chance.unsqueeze(2) * sums[..., -1:]
-    return torch.searchsorted(sums, wanted, right=True).squeeze(2).clamp_(max=sums.shape[2] - 1)
+    sums = weights.cumsum(-1)
+    wanted = chance.unsqueeze(-1) * sums[..., -1:]
+    return torch.searchsorted(sums, wanted, right=True).squeeze(-1).clamp_(max=sums.shape[-1] - 1)
 
 
-def _most_probable(log_probabilities: Float[Tensor, "B K V"], count: int) -> Int[Tensor, "B K count"]:
-    rows = log_probabilities.flatten(0, 1).unsqueeze(1)
-    found = best_candidates(rows, rows.new_zeros(rows.shape[0], 1), count)
-    return found.tokens.view(*log_probabilities.shape[:2], count)
+def _most_probable(log_probabilities: Float[Tensor, "R V"], count: int) -> Int[Tensor, "R count"]:
+    """From the most probable on, the lower token first among equals, of which `topk` promises no order."""
+    if count == log_probabilities.shape[1]:
+        return log_probabilities.sort(dim=1, descending=True, stable=True).indices
+    best, tokens = log_probabilities.topk(count + 1, dim=1)
+    tokens = tokens[:, :count].contiguous()
+    equals = ~(best[:, :-1] > best[:, 1:]).all(1)
+    if bool(equals.any()):
+        tokens[equals] = log_probabilities[equals].sort(dim=1, descending=True, stable=True).indices[:, :count]
+    return tokens
 
 
 def _check(drawable: Float[Tensor, "B K V"], rows: _Rows, step: int) -> None:

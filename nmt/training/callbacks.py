@@ -1,9 +1,7 @@
 """Every callback of a run, in the order in which they must be called."""
 
 from pathlib import Path
-from typing import Any
 
-import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.config.training import TrainConfig
@@ -12,47 +10,18 @@ from nmt.training.ending.faults import BatchOnHand, NonFiniteLimit
 from nmt.training.ending.peers import Peers
 from nmt.training.ending.stopping import FinalValidation, GracefulStop, TimeLimit, early_stopping
 from nmt.training.keeping.checkpoints import Checkpoints, checkpoint_callbacks
+from nmt.training.keeping.missed_validation import MissedValidation
 from nmt.training.keeping.random_state import RandomState
+from nmt.training.parts import Kind
 from nmt.training.run import RunFolder
-from nmt.training.watching.curves import PANELS, LearningCurves
-from nmt.training.watching.loggers import MetricsFile
-from nmt.training.watching.progress import UNITS, ThroughputMonitor, progress_callbacks
+from nmt.training.watching.curves import LearningCurves
+from nmt.training.watching.metrics_file import ContinueMetrics
+from nmt.training.watching.progress import ThroughputMonitor, progress_callbacks
 from nmt.training.watching.samples import ValidationSamples
 
 
-class ContinueMetrics(Callback):
-    """A resumed run has every measurement up to the step it goes on from, and none beyond.
-
-    Lightning saves a step before it logs it; a process killed between the two left the numbers in its checkpoint alone.
-    """
-
-    def __init__(self, every_steps: int) -> None:
-        self._every_steps = every_steps
-        self._saved: dict[str, float] = {}
-
-    def on_save_checkpoint(
-        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
-    ) -> None:
-        logged = {name: float(value) for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
-        due = trainer.global_step % self._every_steps == 0
-        checkpoint["measured"] = logged | {"epoch": trainer.current_epoch} if due and logged else {}
-
-    def on_load_checkpoint(
-        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
-    ) -> None:
-        self._saved = checkpoint.get("measured", {})
-
-    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        for file in [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]:
-            file.discard_after(trainer.global_step)
-            if self._saved and trainer.is_global_zero and not file.has(trainer.global_step, "train/loss"):
-                for logger in trainer.loggers:
-                    logger.log_metrics(self._saved, step=trainer.global_step - 1)
-        self._saved = {}
-
-
-def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]:
-    """The callbacks of `run.config.train`, for a run that shows its progress on a `terminal` or in lines.
+def build_callbacks(run: RunFolder, kind: Kind, *, terminal: bool = False) -> list[Callback]:
+    """The callbacks of `run.config.train`, for a run of a `kind` that shows its progress on a `terminal` or in lines.
 
     The other processes come first, to be heard of at once; averaging next, so that its weights are back in place before
     anything is saved; the random state before what saves; what says that the run ends before what measures its last
@@ -67,10 +36,10 @@ def build_callbacks(run: RunFolder, *, terminal: bool = False) -> list[Callback]
         ContinueMetrics(train.log_every_steps),
         *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
         FinalValidation(),
-        ThroughputMonitor(train.log_every_steps, UNITS[run.config.task]),
-        *progress_callbacks(train.log_every_steps, terminal=terminal),
+        ThroughputMonitor(train.log_every_steps, kind.unit),
+        *progress_callbacks(train.log_every_steps, kind.words, terminal=terminal),
         ValidationSamples(run.samples),
-        LearningCurves(run.metrics, run.curves, PANELS[run.config.task]),
+        LearningCurves(run.metrics, run.curves, kind.panels),
         *_present(early_stopping(train)),
         *saving_callbacks(train, run.checkpoints, resume_command=run.resume_command),
     ]
@@ -84,7 +53,7 @@ def saving_callbacks(train: TrainConfig, folder: Path, *, resume_command: str) -
         if isinstance(one, Checkpoints):
             stops.append(NonFiniteLimit(one, limit=train.skip_nonfinite, resume_command=resume_command))
             stops.append(GracefulStop(one, resume_command=resume_command))
-    return [*saving, *stops]
+    return [*saving, *stops, MissedValidation()]
 
 
 def _present(callback: Callback | None) -> list[Callback]:

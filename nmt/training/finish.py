@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nmt.checkpoint import average_weights, read_either, write_checkpoint
+from nmt.checkpoint import average_weights, read_any, write_checkpoint
 from nmt.config.training import TrainConfig
 from nmt.files import replace_link
 from nmt.training.keeping.checkpoints import MONITORS, best_checkpoints
@@ -26,7 +26,7 @@ def average_best(run: RunFolder, task: SequenceTask, batches: Iterable[Any], *, 
     best = best_checkpoints(run.checkpoints)[: train.average_checkpoints]
     if train.average_checkpoints < 2 or len(best) < 2:
         return
-    checkpoints = [read_either(path) for path in best]
+    checkpoints = [read_any(path) for path in best]
     first = checkpoints[0]
     metric, mode = MONITORS[train.monitor]
     weights = average_weights(checkpoints)

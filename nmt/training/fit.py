@@ -13,20 +13,20 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.strategies import DDPStrategy
 
-from nmt.config.recognition import RecognitionConfig
 from nmt.config.schema import RunConfig, check_validation
 from nmt.config.training import TrainConfig
 from nmt.errors import ConfigError
 from nmt.training.callbacks import build_callbacks
 from nmt.training.ending.faults import memory_explained, preparation_explained
-from nmt.training.ending.peers import SILENCE, failing_together
+from nmt.training.ending.meeting import MeetingStrategy
+from nmt.training.ending.peers import peers_among
 from nmt.training.ending.slurm import cluster, job_id
 from nmt.training.finish import average_best
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
+from nmt.training.kinds import kind_of
 from nmt.training.machine.levers import Levers, apply, choose_levers, limit_kernels
-from nmt.training.parts import Parts, Place
+from nmt.training.parts import Kind, Parts, Place
 from nmt.training.run import RunFolder, is_first_process
 from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
 from nmt.training.watching.progress import speak
@@ -45,10 +45,11 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
     quiet_lightning()
     terminal = sys.stderr.isatty()
     first = is_first_process()
+    kind = kind_of(config)
     with contextlib.ExitStack() as stack:
         if first:
             stack.callback(logging.getLogger("nmt").removeHandler, speak(terminal=terminal))
-        run = stack.enter_context(RunFolder(_run_path(config, run_dir), config))
+        run = stack.enter_context(RunFolder(_run_path(config, run_dir), config, may_change=kind.may_change))
         newest = newest_usable_checkpoint(run.checkpoints)
         if newest is not None and not resume:
             raise ConfigError(f"{run.path}: holds a trained run already; choose another --run-dir, or resume it")
@@ -56,19 +57,20 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
         levers = choose_levers(config, run.path, on_gpu=_on_gpu(config.train), writes=first)
         apply(levers)
         lightning.seed_everything(config.seed, workers=True, verbose=False)
-        trainer = _trainer(run, levers, terminal=terminal)  # before the long work, for the errors in its options
+        trainer = _trainer(run, kind, levers, terminal=terminal)  # before the long work, for the errors in its options
         place = Place(trainer.global_rank, trainer.world_size, on_gpu=_on_gpu(config.train))
-        with preparation_explained():
-            parts = _assemble(config, place, newest=newest)
+        peers = peers_among(trainer.callbacks)  # type: ignore[attr-defined]  # untyped in Lightning
+        with peers.prepare_together(trainer), preparation_explained():
+            parts = kind.assemble(config, place, newest=newest)
         device = trainer.strategy.root_device
         _introduce(run, parts, levers, resuming_from=newest)
         with _closed(trainer, run):
-            together = failing_together(trainer, resume_command=run.resume_command)
+            together = peers.fail_together(trainer, resume_command=run.resume_command)
             with together, memory_explained(trainer, parts.too_large):
                 trainer.fit(
                     parts.task,
                     train_dataloaders=parts.loader,
-                    val_dataloaders=parts.validation,
+                    val_dataloaders=parts.validation(place),
                     ckpt_path=newest,
                     weights_only=True,
                 )
@@ -76,25 +78,11 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                 if parts.evaluation is not None:
                     average_best(run, parts.task, parts.evaluation(), device=device)
                 parts.evaluate_tests(run, device)
-                log.info("done: the best checkpoint is in %s; next: nmt %s --checkpoint %s", *_next(run))
+                log.info(
+                    "done: the best checkpoint is in %s; next: nmt %s --checkpoint %s",
+                    *(run.path, config.used_by, shlex.quote(str(run.path))),
+                )
     return run.path
-
-
-def _next(run: RunFolder) -> tuple[Path, str, str]:
-    """The run's folder, the command that uses what was trained, and the folder as it is typed."""
-    command = "recognize" if run.config.task == "recognition" else "translate"
-    return run.path, command, shlex.quote(str(run.path))
-
-
-def _assemble(config: RunConfig, place: Place, *, newest: Path | None) -> Parts:
-    """The parts of this kind of run; the other kind's libraries are not needed."""
-    if isinstance(config, RecognitionConfig):
-        from nmt.training.recognition.run import assemble_recognition
-
-        return assemble_recognition(config, place, newest=newest)
-    from nmt.training.translation.run import assemble_translation
-
-    return assemble_translation(config, place, newest=newest)
 
 
 def _on_gpu(train: TrainConfig) -> bool:
@@ -105,14 +93,15 @@ def _on_gpu(train: TrainConfig) -> bool:
     return train.accelerator != "cpu" and torch.cuda.is_available()
 
 
-def _trainer(run: RunFolder, levers: Levers, *, terminal: bool) -> lightning.Trainer:
+def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> lightning.Trainer:
     train = run.config.train
     every = train.validate_every_steps
     processes = train.devices * train.num_nodes
     job = cluster()
+    callbacks = build_callbacks(run, kind, terminal=terminal)
     strategy: Any = _strategy(train.strategy)
     if strategy in ("auto", "ddp") and processes > 1:
-        strategy = DDPStrategy(timeout=SILENCE)
+        strategy = MeetingStrategy(peers_among(callbacks).failure)
     try:
         trainer = lightning.Trainer(
             accelerator="gpu" if levers.machine["gpu"] else "cpu",
@@ -127,9 +116,9 @@ def _trainer(run: RunFolder, levers: Levers, *, terminal: bool) -> lightning.Tra
             check_val_every_n_epoch=1 if every is None else None,
             limit_val_batches=1.0 if run.config.data.validation else 0,
             num_sanity_val_steps=0,
-            logger=build_loggers(run.config.logger, run),
+            logger=build_loggers(run.config.logger, run, columns=kind.columns),
             log_every_n_steps=train.log_every_steps,
-            callbacks=build_callbacks(run, terminal=terminal),
+            callbacks=callbacks,
             plugins=[AtomicCheckpointIO(), *([] if job is None else [job])],
             enable_progress_bar=terminal,
             enable_model_summary=False,

@@ -1,38 +1,39 @@
 """Fine-tuning: beginning with the weights and the tokenizer or alphabet of a checkpoint, `train.initialize_from`."""
 
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 from torch import nn
 
-from nmt.checkpoint import Checkpoint, RecognitionCheckpoint, Saved, check_finite, read_checkpoint, read_recognition
-from nmt.config.recognition import RecognitionConfig
-from nmt.config.schema import Config
+from nmt.checkpoint import Saved, check_finite
+from nmt.config.schema import RunConfig
 from nmt.errors import CheckpointError
 
+Read = TypeVar("Read", bound=Saved)  # the checkpoint of one kind of model
 
-def initial_checkpoint(config: Config, newest: Path | None) -> Checkpoint | None:
+
+def initial_checkpoint(
+    config: RunConfig, newest: Path | None, *, read: Callable[[str | Path], Read], normalization: str
+) -> Read | None:
     """What training begins with, None where it begins anew.
 
-    A run that goes on needs no more than its own newest checkpoint, which has the same tokenizer: the one it was begun
-    with may be gone. Raises CheckpointError where it cannot be read, or was trained on text normalised otherwise.
+    A run that goes on needs no more than its own newest checkpoint, which spells as the one it was begun with, and
+    that may be gone. `read` reads one of the run's kind; `normalization` is the option that says how text is
+    normalised. Raises CheckpointError where it cannot be read, or was trained on text normalised otherwise.
     """
-    if config.train.initialize_from is None:
+    start = config.train.initialize_from
+    if start is None:
         return None
-    path = newest or config.train.initialize_from
-    checkpoint = read_checkpoint(path)
-    theirs, ours = checkpoint.config.tokenizer.normalization, config.tokenizer.normalization
-    _check_normalization(path, theirs, ours, option="tokenizer.normalization")
-    return checkpoint
-
-
-def initial_recogniser(config: RecognitionConfig, newest: Path | None) -> RecognitionCheckpoint | None:
-    """The same for a recogniser, whose alphabet goes on with its weights."""
-    if config.train.initialize_from is None:
-        return None
-    path = newest or config.train.initialize_from
-    checkpoint = read_recognition(path)
-    theirs, ours = checkpoint.config.data.normalization, config.data.normalization
-    _check_normalization(path, theirs, ours, option="data.normalization")
+    path = newest or start
+    checkpoint = read(path)
+    theirs, ours = (attrgetter(normalization)(of) for of in (checkpoint.config, config))
+    if theirs != ours:
+        raise CheckpointError(
+            f"train.initialize_from {path}: its text is normalised by '{theirs}', and {normalization} is '{ours}' here;"
+            f" give --{normalization} {theirs}"
+        )
     return checkpoint
 
 
@@ -52,11 +53,3 @@ def load_weights(model: nn.Module, checkpoint: Saved, *, name: str) -> None:
                 " run's config.yaml".format(name, key, *sides)
             )
     model.load_state_dict(checkpoint.weights)
-
-
-def _check_normalization(path: str | Path, theirs: str, ours: str, *, option: str) -> None:
-    if theirs != ours:
-        raise CheckpointError(
-            f"train.initialize_from {path}: its text is normalised by '{theirs}', and {option} is '{ours}' here; give"
-            f" --{option} {theirs}"
-        )

@@ -1,14 +1,19 @@
-"""What a run is made of, whichever model it trains; run.py in translation/ and recognition/ assembles it."""
+"""What a kind of run is, and what one run of it is made of; kinds.py finds it in translation/ or recognition/."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 
+from nmt.config.training import TrainConfig
 from nmt.data.loader import EvaluationLoader
 from nmt.training.run import RunFolder
+from nmt.training.schedules import check_schedule
 from nmt.training.sequence_task import SequenceTask
+from nmt.training.watching.curves import Panel
+from nmt.training.watching.progress import Words
 
 
 class Place(NamedTuple):
@@ -24,21 +29,51 @@ class Parts:
     """Data and model of a run, and what is left to its kind."""
 
     task: SequenceTask
-    loader: Any
-    validation: EvaluationLoader[Any] | None
+    loader: Any  # of training batches: Lightning takes its position from it, and gives it back
+    evaluation: Callable[..., EvaluationLoader[Any]] | None  # of the validation set, all of it or a process's share
     introduction: tuple[str, ...]  # what to say of data and model
     too_large: Callable[[Any], str]  # the batch (None: between two) that memory did not hold; what to lower
-    evaluation: Callable[[], EvaluationLoader[Any]] | None  # the whole validation set, on one process
     evaluate_tests: Callable[[RunFolder, torch.device], None]
+
+    def validation(self, place: Place) -> EvaluationLoader[Any] | None:
+        """This process's share of the validation set; None where there is none."""
+        if self.evaluation is None:
+            return None
+        return self.evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
 
     @property
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.task.model.parameters())
 
 
-def count_steps(*, max_steps: int | None, max_epochs: int | None, batches: int | None, accumulate: int) -> int | None:
-    """Optimiser steps of the whole run, as far as they are known; `batches` of an epoch, None where it has no end."""
-    limits = [] if max_steps is None else [max_steps]
-    if max_epochs is not None and batches is not None:
-        limits.append(max_epochs * -(-batches // accumulate))
-    return min(limits, default=None)
+@runtime_checkable
+class Assemble(Protocol):
+    """Prepares data and model of a run. Every process of it does the same."""
+
+    def __call__(self, config: Any, place: Place, *, newest: Path | None) -> Parts:
+        """`newest` is the checkpoint that the run goes on from, None where it begins."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What training asks of a kind of run; the schema of its configuration says the rest (`config/run.py`)."""
+
+    unit: str  # what its targets are made of, in the plural
+    columns: Sequence[str]  # the first of metrics.csv
+    words: Words  # how its measurements are said
+    panels: Sequence[Panel]  # how they are drawn: six of them
+    may_change: Collection[str]  # options and sections, beside those of every run (`run.MAY_CHANGE`)
+    assemble: Assemble
+
+
+def count_steps(train: TrainConfig, *, batches: int | None) -> int | None:
+    """Optimiser steps of the whole run, as far as they are known; `batches` of an epoch, None where it has no end.
+
+    Raises ConfigError where the schedule needs to know.
+    """
+    limits = [] if train.max_steps is None else [train.max_steps]
+    if train.max_epochs is not None and batches is not None:
+        limits.append(train.max_epochs * -(-batches // train.accumulate))
+    total = min(limits, default=None)
+    check_schedule(train.schedule, total_steps=total)
+    return total

@@ -22,7 +22,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -36,18 +36,17 @@ from nmt.files import append_whole, atomic_write
 from nmt.training.machine.environment import environment
 
 # What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
-# A longer run stretches a linear, cosine or step schedule to its new end.
+# Options, or whole sections; each kind of run has some more. A longer run stretches a linear, cosine or step schedule
+# to its new end.
 MAY_CHANGE = frozenset(
     {
-        *("name", "logger", "data.workers", "data.preparation_processes", "data.cache_dir"),
-        *("data.memory_megabytes", "data.leaks", "train.tuning_lines"),
+        *("name", "logger", "data.workers"),
         *("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience", "train.average_checkpoints"),
         *("train.validate_every_steps", "train.checkpoint_every_steps", "train.log_every_steps"),
         *("train.keep_last", "train.keep_best", "train.skip_nonfinite"),
         *("train.accelerator", "train.devices", "train.num_nodes", "train.strategy", "train.threads"),
     }
 )
-MAY_CHANGE_TOO = {"recognition": "search."}  # how a recogniser searches is not asked before the end
 
 
 class RunFolder:
@@ -56,11 +55,19 @@ class RunFolder:
     Use it as a context manager, or call `close`. The lock dies with the process that holds it, however it ends.
     """
 
-    def __init__(self, path: str | Path, config: RunConfig, *, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        config: RunConfig,
+        *,
+        may_change: Collection[str] = (),
+        command: Sequence[str] | None = None,
+    ) -> None:
         """Create the folder, or go on in it.
 
-        `command` is what the user typed (default: this process's arguments). ConfigError where the folder is something
-        else, belongs to another configuration, or another process trains in it.
+        `may_change` has the options in which `config` may differ from the folder's, beside `MAY_CHANGE`; `command` is
+        what the user typed (default: this process's arguments). ConfigError where the folder is something else, belongs
+        to another configuration, or another process trains in it.
         """
         self.path = Path(path).resolve()
         self.config = config
@@ -73,7 +80,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.path / ".lock")
         try:
-            self._check_same_configuration()
+            self._check_same_configuration(may_change)
             self._write()
         except BaseException:
             self.close()
@@ -110,11 +117,11 @@ class RunFolder:
             self._log_handler.handle(logging.makeLogRecord({"levelname": "ERROR", "msg": str(error)}))
         self.close()
 
-    def _check_same_configuration(self) -> None:
+    def _check_same_configuration(self, may_change: Collection[str]) -> None:
         file = self.path / "config.yaml"
         if not file.exists():
             return
-        differences = differing_keys(_read_config(file), self.config)
+        differences = differing_keys(_read_config(file), self.config, may_change=may_change)
         lines = [f"  {key}: {_written(old)} there, {_written(new)} now" for key, (old, new) in differences.items()]
         # where nothing was learnt yet, a start that failed may be corrected
         if lines and any(self.checkpoints.glob("*.ckpt")):
@@ -153,16 +160,17 @@ class RunFolder:
         return f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shlex.join(self.command)}\n"
 
 
-def differing_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
+def differing_keys(old: RunConfig, new: RunConfig, *, may_change: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
     """{dotted key: (old, new)} of the values that differ although they must not within a run.
 
-    Of the members of a list, such as corpora, only what is not their default.
+    `may_change` names options and sections that may, beside `MAY_CHANGE`. Of the members of a list, such as corpora,
+    only what is not their default.
     """
     if old.task != new.task:  # and everything with it
         return {"task": (old.task, new.task)}
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    free = MAY_CHANGE_TOO.get(new.task)
-    fixed = [key for key in after if key not in MAY_CHANGE and not (free and key.startswith(free))]
+    free = tuple(f"{name}." for name in (*MAY_CHANGE, *may_change))
+    fixed = [key for key in after if not f"{key}.".startswith(free)]
     short, shorter = (
         {**whole, **_flat(one.model_dump(mode="json", exclude_defaults=True))}
         for one, whole in ((old, before), (new, after))

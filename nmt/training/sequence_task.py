@@ -16,10 +16,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nmt.config.training import OptimizerConfig, TrainConfig
 from nmt.data.loader import LENT
+from nmt.errors import CheckpointError
 from nmt.training.ending.faults import FiniteWatch
 from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.running import Sums, add, if_finite, over_ranks, share_of_rank, shares_of_ranks, sum_over_ranks
 from nmt.training.schedules import Plateau, learning_rate_factor
+from nmt.training.watching.samples import Sample
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 class SequenceTask(lightning.LightningModule):
     """A model in training. `model` is the part that ships; everything else stays here."""
 
-    validation_samples: Sequence[Any] = ()
+    validation_samples: Sequence[Sample] = ()  # of the last validation
 
     def __init__(
         self,
@@ -183,7 +185,13 @@ class SequenceTask(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on where the file stops; CheckpointError where this run learns from something else than the file did."""
-        self.check_header(checkpoint["nmt"])
+        try:
+            self.check_header(checkpoint["nmt"])
+        except KeyError as error:
+            raise CheckpointError(
+                f"the checkpoint is of another kind of run, for it has no {error}; move it out of this run's folder, or"
+                " choose another --run-dir"
+            ) from None
         self.plateau.load_state_dict(checkpoint["plateau"])
         skipped = int(checkpoint.get("skipped_in_a_row", 0))
         # where it ended the run, the run goes on after it

@@ -13,18 +13,19 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as lightning
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 from torch import distributed
 
 from nmt.errors import NMTError, StorageError, TrainingError
 from nmt.files import atomic_write
-from nmt.training.ending.stopping import Interrupted
+from nmt.training.ending.stopping import Interrupted, StoppedAtOnce
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ GRACE = 30.0  # seconds for a process to end by itself when another one has; tor
 
 # what gloo says; the classes of errors are those of NCCL and of the store in which processes meet
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "gloo/transport")
+
+
+class PeerFailed(TrainingError):
+    """Another process of the run failed before the first step; here nothing did."""
 
 
 class Process(NamedTuple):
@@ -57,12 +62,10 @@ class Peers(Callback):
         self._launched: list[subprocess.Popen[bytes]] = []
         self._cause = ""
         self._failed_here = False
+        self._earlier: dict[Path, int] = {}  # what was written in an earlier start, and when
 
     def setup(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", stage: str) -> None:
         mine = Process(platform.node(), os.getpid(), str(self._folder))
-        if trainer.is_global_zero:
-            for file in self._folder.glob("failed-rank*.txt"):  # of an earlier start
-                file.unlink(missing_ok=True)
         gathered: list[Any] = [mine]
         if trainer.world_size > 1:
             gathered = [None] * trainer.world_size
@@ -82,12 +85,58 @@ class Peers(Callback):
             log.error("%s", self._cause)
 
     @contextlib.contextmanager
+    def prepare_together(self, trainer: "lightning.Trainer") -> Iterator[None]:
+        """Around all that comes before the training: a failure here is written down for those who wait for this one.
+
+        It is said once: by the process that launched this one, if any, or by the first of those that all fail of it.
+        """
+        self._earlier = {file: file.stat().st_mtime_ns for file in self._folder.glob("failed-rank*.txt")}
+        if trainer.is_global_zero:
+            for file in self._earlier:
+                file.unlink(missing_ok=True)
+        try:
+            yield
+        except Exception as error:
+            if trainer.world_size == 1 or not self._folder.is_dir():
+                raise
+            said = str(error) if isinstance(error, NMTError) else f"{type(error).__name__}: {error}"
+            self._write_down(f"rank {trainer.global_rank} failed: {said}", trainer)
+            if not isinstance(error, NMTError):  # a defect keeps its traceback
+                raise
+            if _is_launched(trainer) or (trainer.global_rank > 0 and self._first_says(said)):
+                raise SystemExit(error.exit_code) from None
+            if trainer.global_rank > 0:
+                error.args = (f"rank {trainer.global_rank} of {trainer.world_size}: {error}",)
+            raise
+
+    def failure(self) -> str | None:
+        """What another process wrote of its own failure in this start; None where none did."""
+        for file in sorted(self._folder.glob("failed-rank*.txt")):
+            with contextlib.suppress(OSError):
+                if self._earlier.get(file) != file.stat().st_mtime_ns:
+                    return file.read_text(encoding="utf-8").strip()
+        return None
+
+    def _first_says(self, said: str) -> bool:
+        """Whether the first rank soon fails of the same, as all do where a corpus is at fault."""
+        deadline = time.monotonic() + PATIENCE
+        first = failure_file(self._folder, 0)
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if self._earlier.get(first) != first.stat().st_mtime_ns:
+                    return first.read_text(encoding="utf-8").strip().endswith(f": {said}")
+            time.sleep(0.1)
+        return False
+
+    @contextlib.contextmanager
     def fail_together(self, trainer: "lightning.Trainer", *, resume_command: str) -> Iterator[None]:
         """Around the training: a failure here is written down, one elsewhere becomes a TrainingError that names it."""
         try:
             yield
         except BaseException as error:
-            if trainer.world_size == 1:
+            if isinstance(error, PeerFailed) and _is_launched(trainer):
+                raise SystemExit(error.exit_code) from None  # who launched this one says it
+            if trainer.world_size == 1 or isinstance(error, PeerFailed):
                 raise
             name = f"rank {trainer.global_rank} of {trainer.world_size}"
             if is_lost_peer(error):
@@ -96,7 +145,11 @@ class Peers(Callback):
                     f"{name}: stopped after step {trainer.global_step}, because {cause}; the checkpoints are intact;"
                     f" when that is mended, go on with: {resume_command}"
                 ) from error
-            if isinstance(error, Exception) and not isinstance(error, Interrupted):  # on a signal, all leave together
+            if isinstance(error, StoppedAtOnce):
+                self._failed_here = True
+                where = self._where(trainer.global_rank)
+                self._write_down(f"rank {trainer.global_rank} was stopped at once by a second Ctrl-C{where}", trainer)
+            elif isinstance(error, Exception) and not isinstance(error, Interrupted):  # on one, all leave together
                 self._failed_here = True
                 said = str(error) if isinstance(error, NMTError) else f"{type(error).__name__}: {error}"
                 self._write_down(
@@ -163,10 +216,15 @@ class Peers(Callback):
                 process.wait()
 
 
-def failing_together(trainer: "lightning.Trainer", *, resume_command: str) -> contextlib.AbstractContextManager[None]:
-    """`Peers.fail_together` of a trainer that has this callback."""
-    peers = next(one for one in trainer.callbacks if isinstance(one, Peers))  # type: ignore[attr-defined]  # untyped in Lightning
-    return peers.fail_together(trainer, resume_command=resume_command)
+def peers_among(callbacks: Iterable[Callback]) -> Peers:
+    """The one among the callbacks of a run."""
+    return next(one for one in callbacks if isinstance(one, Peers))
+
+
+def _is_launched(trainer: "lightning.Trainer") -> bool:
+    """Whether this process is a child of the first one on its machine, which writes to the same terminal."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return isinstance(environment, LightningEnvironment) and environment.local_rank() > 0
 
 
 def failure_file(folder: Path, rank: int) -> Path:

@@ -25,6 +25,10 @@ class Interrupted(TrainingError):
     exit_code = 75
 
 
+class StoppedAtOnce(Interrupted):
+    """A second Ctrl-C ended this process in the middle of a step: alone, where it was not sent to the others too."""
+
+
 class GracefulStop(StepCallback, Checkpoint):
     """SIGINT or SIGTERM: finish the optimiser step, save, and leave with `Interrupted`; a second signal does not wait.
 
@@ -52,10 +56,14 @@ class GracefulStop(StepCallback, Checkpoint):
                 self._previous[number] = signal.signal(number, self._receive)
 
     def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        """Only now: gradients of a half accumulated step would be lost."""
+        """Only now: gradients of a half accumulated step would be lost.
+
+        The last step alone is saved after its validation: of a run that has made it, Lightning starts nothing again.
+        """
         if not trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
             return
-        if self._checkpoints.saved_step != trainer.global_step:
+        ends_validated = trainer.global_step == trainer.max_steps and trainer.enable_validation
+        if self._checkpoints.saved_step != trainer.global_step and not ends_validated:
             self._checkpoints.save(trainer)
         asked = trainer.strategy.reduce_boolean_decision(self._received == slurm.REQUEUE_SIGNAL, all=False)
         if asked and trainer.is_global_zero:
@@ -88,7 +96,7 @@ class GracefulStop(StepCallback, Checkpoint):
         signal.signal(number, self._stop_at_once if number == signal.SIGINT else signal.SIG_DFL)
 
     def _stop_at_once(self, number: int, frame: FrameType | None) -> None:
-        raise Interrupted(f"stopped at once; resume from the last checkpoint with: {self._resume_command}")
+        raise StoppedAtOnce(f"stopped at once; resume from the last checkpoint with: {self._resume_command}")
 
     def _give_back(self) -> None:
         for number, handler in self._previous.items():

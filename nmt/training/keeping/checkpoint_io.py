@@ -66,7 +66,7 @@ def newest_usable_checkpoint(folder: Path) -> Path | None:
     if candidates:
         raise CheckpointError(
             f"{folder}: none of {len(candidates)} checkpoint(s) can be resumed from; the newest, {candidates[0].name}:"
-            f" {damage(candidates[0])}; start again in a new --run-dir"
+            f" {damage(candidates[0])}; mend that, or start again in a new --run-dir"
         )
     return None
 

@@ -62,7 +62,7 @@ class Checkpoints(Checkpoint):
     """Saves after each validation, every `every_steps` steps where given, and at the end of the run.
 
     Lightning calls checkpoint callbacks after all others, so what they did in the same hook is saved too. A step that
-    is validated is saved after that: Lightning does not make up for a validation that a checkpoint was made before.
+    is validated is saved after that; where a signal has one saved before, see `missed_validation.py`.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Checkpoints(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if trainer.global_step == self.saved_step or _validation_follows(trainer):
+        if trainer.global_step == self.saved_step or validation_follows(trainer):
             return  # nothing learnt since, in the middle of an accumulation; or not all of the step is done
         if self._is_due(trainer) or self._epoch_ends_unvalidated(trainer):
             self.save(trainer)
@@ -204,7 +204,7 @@ class Checkpoints(Checkpoint):
         return trainer.is_last_batch and not trainer.enable_validation
 
 
-def _validation_follows(trainer: "lightning.Trainer") -> bool:
+def validation_follows(trainer: "lightning.Trainer") -> bool:
     """Whether Lightning will validate before the next batch; only it knows."""
     fetcher = trainer.fit_loop._data_fetcher
     return fetcher is not None and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)

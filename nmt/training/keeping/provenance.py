@@ -1,41 +1,33 @@
 """What a run learns from, so that going on with something else is refused, and the difference named."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nmt.errors import CheckpointError
-from nmt.text.alphabet import Alphabet
-from nmt.text.tokenizer import Tokenizers
 
 HASH = 8  # digits of a hash that are shown
 
 
 def check_unchanged(
-    checkpoint: Mapping[str, Any], *, corpora: Mapping[str, Any] | None, tokenizers: Tokenizers
+    checkpoint: Mapping[str, Any],
+    *,
+    corpora: Mapping[str, Any] | None,
+    unit: str,
+    spelling: Sequence[str],
+    what: str,
 ) -> None:
-    """Raise CheckpointError where a checkpoint's `nmt` part tells of other files, pairs or tokenizers than these.
+    """Raise CheckpointError where a checkpoint's `nmt` part tells of something else than this run learns from.
 
-    `corpora` are `Corpora.contents`; they are not compared with a checkpoint of before they were kept.
+    `corpora` are the contents of train, validation and test, in `unit`s ("pairs"); they are not compared with a
+    checkpoint of before they were kept. `spelling` has the differences in what makes ids of text, a sentence each, and
+    `what` names all that is looked at ("corpus or the tokenizer").
     """
     known = checkpoint["about"].get("corpora")
-    differences = [] if known is None or corpora is None else _corpora(known, corpora, unit="pairs")
-    _refuse([*differences, *_tokenizers(checkpoint["tokenizers"], tokenizers)], what="corpus or the tokenizer")
-
-
-def check_same_lines(checkpoint: Mapping[str, Any], *, corpora: Mapping[str, Any] | None, alphabet: Alphabet) -> None:
-    """The same for a recogniser's lines and alphabet."""
-    known = checkpoint["about"].get("corpora")
-    differences = [] if known is None or corpora is None else _corpora(known, corpora, unit="lines")
-    if tuple(checkpoint["alphabet"]) != alphabet.symbols:
-        differences.append(f"alphabet: {len(checkpoint['alphabet'])} characters there, {len(alphabet.symbols)} now")
-    _refuse(differences, what="lines or the alphabet")
-
-
-def _refuse(differences: list[str], *, what: str) -> None:
-    if differences:
+    differences = [] if known is None or corpora is None else _corpora(known, corpora, unit=unit)
+    if lines := [*differences, *spelling]:
         raise CheckpointError(
             f"the {what} differs from what this run was trained with:\n"
-            + "\n".join(f"  {line}" for line in differences)
+            + "\n".join(f"  {line}" for line in lines)
             + "\ngive the old ones back, or start a new --run-dir"
         )
 
@@ -52,15 +44,6 @@ def _corpora(old: Mapping[str, Any], new: Mapping[str, Any], *, unit: str) -> li
                 lines.append(f"{name}: {file} has changed: its content was {_short(was)}, and is {_short(now)}")
         if before["pairs"] != after["pairs"] and None not in (before["pairs"], after["pairs"]):
             lines.append(f"{name}: {before['pairs']:,} {unit} after preparation there, {after['pairs']:,} now")
-    return lines
-
-
-def _tokenizers(old: Mapping[str, Any], new: Tokenizers) -> list[str]:
-    lines = []
-    for side, tokenizer in zip(("source", "target"), new, strict=True):
-        if old[side] != tokenizer.model:
-            sizes = f"{len(old[side]):,} bytes there, {len(tokenizer.model):,} now"
-            lines.append(f"tokenizer: the {side} model is another one ({sizes})")
     return lines
 
 

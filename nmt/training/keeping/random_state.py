@@ -69,7 +69,7 @@ class RandomState(Callback):
     ) -> None:
         states = checkpoint.get(KEY, [])
         if len(states) == trainer.world_size:
-            self._to_restore = states[trainer.global_rank]
+            self._after_batch = self._to_restore = states[trainer.global_rank]
         else:
             log.warning(
                 "the checkpoint was made by %d processes and this run has %d: random numbers start anew from the seed",
@@ -81,6 +81,11 @@ class RandomState(Callback):
         """Give every rank noise of its own: Lightning seeds them all alike, and then they drop the same units."""
         if trainer.global_rank > 0:
             torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank)
+
+    def on_validation_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """Before the first batch of a resumed run there may be a validation, to be made as after the last one."""
+        if self._to_restore is not None:
+            restore(self._to_restore)
 
     def on_train_batch_start(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", batch: Any, batch_idx: int

@@ -28,7 +28,7 @@ from nmt.training.machine.timings import Work
 
 LEVERS_FILE = "levers.json"
 SMALLEST_MEASURED = 128  # hidden units; below, nothing that is chosen here matters
-ALPHABET = 100  # symbols of a recogniser, about; its lines say how many only when they are read
+MOST_OUTPUTS = 8000  # of the product that is timed; more would be the same for longer
 WORTH_IT = 1.15  # times faster; less would be noise, or not worth other last bits
 WORTH_A_CORE = 1.3  # times faster by the clock with all cores than with one, which leaves the others to others
 PRIMITIVES = 64  # compiled kernels that oneDNN keeps: docs/decisions/levers.md has the measurement
@@ -187,7 +187,7 @@ def _tf32(config: RunConfig, *, on_gpu: bool) -> Choice:
 
 def _compare(config: RunConfig, machine: dict[str, str]) -> Compare:
     """Times candidates as the process is set now, or remembers how it did."""
-    cache = Cache(config.data.cache_dir if config.task == "translation" else None)
+    cache = Cache(config.cache)
     hidden_size, vocabulary = _sizes(config)
 
     def compare(what: str, candidates: Callable[[], list[Work]]) -> list[float]:
@@ -202,9 +202,7 @@ def _compare(config: RunConfig, machine: dict[str, str]) -> Compare:
 
 def _sizes(config: RunConfig) -> tuple[int, int]:
     """(hidden units, outputs) of what is timed."""
-    if config.task == "recognition":
-        return config.model.hidden_size, ALPHABET
-    return config.model.hidden_size, min(config.tokenizer.vocabulary_size, 8000)
+    return config.model.hidden_size, min(config.outputs, MOST_OUTPUTS)
 
 
 def _earlier(file: Path, machine: dict[str, str]) -> dict[str, Choice]:

@@ -4,83 +4,80 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from nmt.checkpoint import read_recognition
 from nmt.config.recognition import RecognitionConfig
 from nmt.data.batch import RecognitionBatch
 from nmt.data.lines.collate import line_evaluation_loader, line_training_loader
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.lines.prepare import LineCorpora, prepare_lines
+from nmt.data.loader import TrainingLoader
 from nmt.inference.line_search import LineSearch
 from nmt.models.build import build_frontend, build_recognition
 from nmt.text.alphabet import Alphabet
 from nmt.training.ending.faults import lines_of
-from nmt.training.initialize import initial_recogniser, load_weights
+from nmt.training.initialize import initial_checkpoint, load_weights
 from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, Place, count_steps
 from nmt.training.recognition.reading import language_model_of, read_tests
 from nmt.training.recognition.task import RecognitionTask
-from nmt.training.schedules import check_schedule
 
 log = logging.getLogger(__name__)
 
+UNVALIDATED = (
+    "no validation lines: no error rate will be known while training, the last checkpoint is kept rather than the best,"
+    " and no language model is tuned; give --data.validation"
+)
 
-def assemble_recognition(config: RecognitionConfig, place: Place, *, newest: Path | None) -> Parts:
-    """Every process of a run does the same; `newest` is the checkpoint it goes on from."""
-    train = config.train
-    begin = initial_recogniser(config, newest)
+
+def assemble(config: RecognitionConfig, place: Place, *, newest: Path | None) -> Parts:
+    """Prepares a recogniser's data and model: see `nmt.training.parts.Assemble`."""
+    begin = initial_checkpoint(config, newest, read=read_recognition, normalization="data.normalization")
     if begin is not None and newest is None:
-        log.info("begins with %s and its alphabet of %d characters", train.initialize_from, len(begin.alphabet.symbols))
+        symbols, start = len(begin.alphabet.symbols), config.train.initialize_from
+        log.info("begins with %s and its alphabet of %d characters", start, symbols)
     corpora = read_corpora(config, None if begin is None else begin.alphabet)
-    loader = line_training_loader(
-        corpora.train,
-        config.data,
-        seed=config.seed,
-        ascending_epochs=train.curriculum_epochs,
-        accumulate=train.accumulate,
-        rank=place.rank,
-        world_size=place.ranks,
-        pin_memory=place.on_gpu,
-    )
-    validation, evaluation = None, None
-    if corpora.validation is not None:
-        evaluation = partial(line_evaluation_loader, corpora.validation, config.data)
-        validation = evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
-    else:
-        log.warning(
-            "no validation lines: no error rate will be known while training, the last checkpoint is kept rather than"
-            " the best, and no language model is tuned; give --data.validation"
-        )
-    total_steps = count_steps(
-        max_steps=train.max_steps, max_epochs=train.max_epochs, batches=len(loader), accumulate=train.accumulate
-    )
-    check_schedule(train.schedule, total_steps=total_steps)
-    model = build_recognition(config.model, len(corpora.alphabet))
+    if corpora.validation is None:
+        log.warning(UNVALIDATED)
+    loader = _training_loader(corpora.train, config, place)
+    total_steps = count_steps(config.train, batches=len(loader))
+    alphabet = corpora.alphabet
+    model = build_recognition(config.model, len(alphabet))
     if begin is not None:
-        load_weights(model, begin, name=str(newest or train.initialize_from))
+        load_weights(model, begin, name=str(newest or config.train.initialize_from))
     language_model = language_model_of(corpora.train.texts, config.search)
-    LineSearch(config.search, corpora.alphabet, language_model)  # what is wrong with its files is said now, not later
+    LineSearch(config.search, alphabet, language_model)  # what is wrong with its files is said now, not later
     task = RecognitionTask(
         config,
         model,
-        corpora.alphabet,
+        alphabet,
         validation=corpora.validation,
         total_steps=total_steps,
         language_model=language_model,
         about={"corpora": corpora.contents, "environment": environment()},
         name_lines=partial(lines_of, corpora.train),
     )
-    frontend = model.frontend
+    spelling = f"alphabet: {len(alphabet.symbols)} characters and the blank"
     return Parts(
         task,
         loader,
-        validation,
-        introduction=(
-            str(corpora.report),
-            f"alphabet: {len(corpora.alphabet.symbols)} characters and the blank; a frame every"
-            f" {frontend.stride} columns",
-        ),
+        None if corpora.validation is None else partial(line_evaluation_loader, corpora.validation, config.data),
+        introduction=(str(corpora.report), f"{spelling}; a frame every {model.frontend.stride} columns"),
         too_large=partial(too_large, corpora.train),
-        evaluation=evaluation,
         evaluate_tests=partial(read_tests, corpora, config, language_model),
+    )
+
+
+def _training_loader(corpus: LineCorpus, config: RecognitionConfig, place: Place) -> TrainingLoader[RecognitionBatch]:
+    """Batches of this process's share of the training lines."""
+    return line_training_loader(
+        corpus,
+        config.data,
+        seed=config.seed,
+        ascending_epochs=config.train.curriculum_epochs,
+        accumulate=config.train.accumulate,
+        rank=place.rank,
+        world_size=place.ranks,
+        pin_memory=place.on_gpu,
     )
 
 

@@ -14,7 +14,7 @@ from nmt.models.ctc_loss import CTCSums, ctc_sums
 from nmt.models.recognition import RecognitionModel
 from nmt.search.ctc import best_path
 from nmt.text.alphabet import Alphabet
-from nmt.training.keeping.provenance import check_same_lines
+from nmt.training.keeping.provenance import check_unchanged
 from nmt.training.recognition.samples import FramePath, choose_lines, frame_path, sample_lines
 from nmt.training.sequence_task import SequenceTask
 
@@ -114,10 +114,18 @@ class RecognitionTask(SequenceTask):
         return recognition_header(self.config, self.alphabet, self.language_model, about)
 
     def check_header(self, header: Mapping[str, Any]) -> None:
-        check_same_lines(header, corpora=self.about.get("corpora"), alphabet=self.alphabet)
+        corpora, spelling = self.about.get("corpora"), alphabet_differences(header["alphabet"], self.alphabet)
+        check_unchanged(header, corpora=corpora, unit="lines", spelling=spelling, what="lines or the alphabet")
 
     def _losses(self, log_probs: Tensor, lengths: Tensor, batch: RecognitionBatch) -> CTCSums:
         return ctc_sums(log_probs, lengths, targets=batch.targets, target_lengths=batch.target_lengths)
+
+
+def alphabet_differences(old: Sequence[str], new: Alphabet) -> list[str]:
+    """A sentence where the symbols are not the `old` ones, in their order."""
+    if tuple(old) == new.symbols:
+        return []
+    return [f"alphabet: {len(old)} characters there, {len(new.symbols)} now"]
 
 
 def _choose(corpus: LineCorpus) -> tuple[int, ...]:

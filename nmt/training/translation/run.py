@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.data.corpus import EncodedCorpus
 from nmt.data.loader import evaluation_loader, training_loader
-from nmt.data.prepare import prepare_corpora
+from nmt.data.prepare import Corpora, prepare_corpora
 from nmt.files import atomic_write
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
@@ -23,43 +24,22 @@ from nmt.training.initialize import initial_checkpoint, load_weights
 from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, Place, count_steps
 from nmt.training.run import RunFolder
-from nmt.training.schedules import check_schedule
 from nmt.training.translation.task import TranslationTask
 
 log = logging.getLogger(__name__)
 
 
-def assemble_translation(config: Config, place: Place, *, newest: Path | None) -> Parts:
-    """Every process of a run does the same; `newest` is the checkpoint it goes on from."""
-    train = config.train
-    begin = initial_checkpoint(config, newest)
-    corpora = prepare_corpora(
-        config.data, config.tokenizer, seed=config.seed, tokenizers=None if begin is None else begin.tokenizers
-    )
-    loader: Any = training_loader(
-        corpora,
-        config.data,
-        seed=config.seed,
-        sampling=config.tokenizer.sampling,
-        accumulate=train.accumulate,
-        rank=place.rank,
-        world_size=place.ranks,
-        pin_memory=place.on_gpu,
-        gather=_gather if place.ranks > 1 else None,
-    )
-    validation, evaluation = None, None
-    if corpora.validation is not None:
-        evaluation = partial(evaluation_loader, corpora.validation, config.data)
-        validation = evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
-    batches = None if config.data.streaming else len(loader)
-    total_steps = count_steps(
-        max_steps=train.max_steps, max_epochs=train.max_epochs, batches=batches, accumulate=train.accumulate
-    )
-    check_schedule(train.schedule, total_steps=total_steps)
+def assemble(config: Config, place: Place, *, newest: Path | None) -> Parts:
+    """Prepares a translator's data and model: see `nmt.training.parts.Assemble`."""
+    begin = initial_checkpoint(config, newest, read=read_checkpoint, normalization="tokenizer.normalization")
+    tokenizers = None if begin is None else begin.tokenizers
+    corpora = prepare_corpora(config.data, config.tokenizer, seed=config.seed, tokenizers=tokenizers)
+    loader = _training_loader(corpora, config, place)
+    total_steps = count_steps(config.train, batches=None if config.data.streaming else len(loader))
     source, target = corpora.tokenizers
     model = build_translation(config.model, source.vocabulary_size, target.vocabulary_size)
     if begin is not None:
-        load_weights(model, begin, name=str(newest or train.initialize_from))
+        load_weights(model, begin, name=str(newest or config.train.initialize_from))
     languages = [config.data.source, config.data.target]
     task = TranslationTask(
         config,
@@ -74,11 +54,25 @@ def assemble_translation(config: Config, place: Place, *, newest: Path | None) -
     return Parts(
         task,
         loader,
-        validation,
+        None if corpora.validation is None else partial(evaluation_loader, corpora.validation, config.data),
         introduction=(str(corpora.report), f"vocabulary: {vocabulary}"),
         too_large=partial(too_large, corpora.train),
-        evaluation=evaluation,
         evaluate_tests=partial(_evaluate_tests, corpora.tests),
+    )
+
+
+def _training_loader(corpora: Corpora, config: Config, place: Place) -> Any:
+    """Batches of this process's share of the training pairs."""
+    return training_loader(
+        corpora,
+        config.data,
+        seed=config.seed,
+        sampling=config.tokenizer.sampling,
+        accumulate=config.train.accumulate,
+        rank=place.rank,
+        world_size=place.ranks,
+        pin_memory=place.on_gpu,
+        gather=_gather if place.ranks > 1 else None,
     )
 
 

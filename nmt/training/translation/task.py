@@ -91,7 +91,8 @@ class TranslationTask(SequenceTask):
         return header(self.config, self.tokenizers, about)
 
     def check_header(self, header: Mapping[str, Any]) -> None:
-        check_unchanged(header, corpora=self.about.get("corpora"), tokenizers=self.tokenizers)
+        corpora, spelling = self.about.get("corpora"), tokenizer_differences(header["tokenizers"], self.tokenizers)
+        check_unchanged(header, corpora=corpora, unit="pairs", spelling=spelling, what="corpus or the tokenizer")
 
 
 def _sums(batch: TranslationBatch, losses: LossSums) -> dict[str, Tensor]:
@@ -102,6 +103,15 @@ def _sums(batch: TranslationBatch, losses: LossSums) -> dict[str, Tensor]:
         "tokens": batch.target_lengths.sum(),
         "sentences": torch.ones_like(batch.target_lengths).sum(),
     }
+
+
+def tokenizer_differences(old: Mapping[str, bytes], new: Tokenizers) -> list[str]:
+    """A sentence for each side, source and target, whose SentencePiece model is not the `old` one."""
+    return [
+        f"tokenizer: the {side} model is another one ({len(old[side]):,} bytes there, {len(one.model):,} now)"
+        for side, one in zip(("source", "target"), new, strict=True)
+        if old[side] != one.model
+    ]
 
 
 def batch_loss(

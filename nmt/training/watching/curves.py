@@ -12,12 +12,14 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.files import atomic_write
-from nmt.training.watching.progress import UNITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 log = logging.getLogger(__name__)
+
+COLOURS = ("#4878a8", "#d1605e", "#6a9f58")  # of the lines of a panel
+ROWS, COLUMNS = 2, 3  # of panels in the picture
 
 Curve = list[tuple[float, float]]  # (step, value), by step
 
@@ -30,48 +32,22 @@ class Panel(NamedTuple):
     lines: tuple[tuple[str, str], ...]
     logarithmic: bool = False
     from_zero: bool = False
+    only_changing: frozenset[str] = frozenset()  # metrics that only squeeze the others where they stay what they are
 
 
-def _speed(unit: str) -> Panel:
+GRADIENT = Panel("Gradient norm", "before clipping", (("train/gradient_norm", "gradient norm"),), from_zero=True)
+
+
+def speed_panel(unit: str) -> Panel:
+    """Of what `ThroughputMonitor` logs, in "tokens" or whatever targets are made of."""
     lines = ((f"train/{unit}_per_second", "of wall time"), (f"train/{unit}_per_cpu_second", "of processor time"))
     return Panel("Speed", f"target {unit} per second", lines, from_zero=True)
-
-
-_GRADIENT = Panel("Gradient norm", "before clipping", (("train/gradient_norm", "gradient norm"),), from_zero=True)
-TRANSLATION = (
-    Panel("Loss", "nats per token", (("train/loss", "training"), ("validation/loss", "validation"))),
-    Panel("Perplexity", "per token", (("train/perplexity", "training"), ("validation/perplexity", "validation")), True),
-    Panel(
-        "Translation quality",
-        "score",
-        (("validation/bleu", "BLEU"), ("validation/chrf", "chrF"), ("train/gleu", "GLEU of draws")),
-    ),
-    Panel(
-        "Learning rate", "", (("train/learning_rate", "learning rate"), ("train/teacher_forcing", "teacher forcing"))
-    ),
-    _GRADIENT,
-    _speed(UNITS["translation"]),
-)
-RECOGNITION = (
-    Panel(
-        "CTC loss",
-        "nats per character",
-        (("train/loss", "training"), ("validation/loss", "validation"), ("train/shortcut_loss", "shortcut, training")),
-    ),
-    Panel("Error rates", "%", (("validation/cer", "CER"), ("validation/wer", "WER")), from_zero=True),
-    Panel("Lines without a path", "lost for the loss", (("train/lost_lines", "lines"),), from_zero=True),
-    Panel("Learning rate", "", (("train/learning_rate", "learning rate"),)),
-    _GRADIENT,
-    _speed(UNITS["recognition"]),
-)
-PANELS = {"translation": TRANSLATION, "recognition": RECOGNITION}  # by the configuration's task
-COLOURS = ("#4878a8", "#d1605e", "#6a9f58")  # of the lines of a panel
 
 
 class LearningCurves(Callback):
     """Draws `picture` from `metrics` after each validation and at the end, for at most about 5 % of the time."""
 
-    def __init__(self, metrics: Path, picture: Path, panels: Sequence[Panel] = TRANSLATION) -> None:
+    def __init__(self, metrics: Path, picture: Path, panels: Sequence[Panel]) -> None:
         self._metrics, self._picture, self._panels = metrics, picture, panels
         self._not_before = 0.0
 
@@ -111,15 +87,15 @@ def read_curves(metrics: Path) -> dict[str, Curve]:
     return {name: sorted(points) for name, points in curves.items()}
 
 
-def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel] = TRANSLATION) -> None:
-    """Read metrics.csv and write the PNG of six panels; those without a point say so."""
+def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel]) -> None:
+    """Read metrics.csv and write the PNG of the six panels, in two rows; those without a point say so."""
     import io
 
     from matplotlib.figure import Figure  # a bare Figure draws with Agg and needs no display
 
     curves = read_curves(metrics)
     figure = Figure(figsize=(13, 7), dpi=110, layout="constrained")
-    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
+    for axes, panel in zip(figure.subplots(ROWS, COLUMNS).flat, panels, strict=True):
         _draw_panel(axes, panel, curves)
     figure.suptitle(picture.resolve().parent.name, fontsize=13)
     image = io.BytesIO()
@@ -134,7 +110,7 @@ def _draw_panel(axes: "Axes", panel: Panel, curves: dict[str, Curve]) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn = [(curves[name], label) for name, label in panel.lines if name in curves and not _is_constant(name, curves)]
+    drawn = [(curves[name], label) for name, label in panel.lines if _is_drawn(name, panel, curves)]
     if not drawn:
         axes.text(0.5, 0.5, "nothing measured yet", ha="center", va="center", transform=axes.transAxes, color="grey")
         return
@@ -150,9 +126,8 @@ def _draw_panel(axes: "Axes", panel: Panel, curves: dict[str, Curve]) -> None:
         axes.legend(fontsize=8, frameon=False)
 
 
-def _is_constant(name: str, curves: dict[str, Curve]) -> bool:
-    """Teacher forcing that never changes only squeezes the learning rate's curve."""
-    return name == "train/teacher_forcing" and len({value for _, value in curves[name]}) == 1
+def _is_drawn(name: str, panel: Panel, curves: dict[str, Curve]) -> bool:
+    return name in curves and (name not in panel.only_changing or len({value for _, value in curves[name]}) > 1)
 
 
 def _all_positive(drawn: Sequence[tuple[Curve, str]]) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as lightning
 import torch
@@ -13,39 +13,32 @@ from nmt.training.steps import StepCallback
 
 log = logging.getLogger(__name__)
 
-# logged name → (what a line or the bar calls it, its format)
-SHOWN = {
-    "train/loss": ("loss", "{:.3f}"),
-    "train/shortcut_loss": ("shortcut", "{:.3f}"),
-    "train/lost_lines": ("lost", "{:.0f}"),
-    "train/perplexity": ("ppl", "{:.2f}"),
-    "train/gleu": ("GLEU", "{:.2f}"),
-    "train/teacher_forcing": ("truth", "{:.2f}"),
-    "train/learning_rate": ("lr", "{:.2e}"),
-    "train/gradient_norm": ("grad", "{:.2f}"),
-    "train/tokens_per_second": ("tok/s", "{:,.0f}"),
-    "train/characters_per_second": ("char/s", "{:,.0f}"),
-    "validation/loss": ("val loss", "{:.3f}"),
-    "validation/perplexity": ("val ppl", "{:.2f}"),
-    "validation/bleu": ("BLEU", "{:.2f}"),
-    "validation/chrf": ("chrF", "{:.2f}"),
-    "validation/cer": ("CER", "{:.2f}"),
-    "validation/wer": ("WER", "{:.2f}"),
-}
 
-PLAIN = {"train/teacher_forcing": 1.0, "train/lost_lines": 0.0}  # not shown where they are so
-UNITS = {"translation": "tokens", "recognition": "characters"}  # what targets are made of, by the configuration's task
+class Shown(NamedTuple):
+    """How lines and the bar say a measurement."""
+
+    word: str
+    form: str  # of its number, as str.format takes it
+    unless: float | None = None  # where it is so, it goes without saying
+
+
+Words = Mapping[str, Shown]  # by logged name, in the order of a line
+
+LEARNING: Words = {  # what every step of every model has
+    "train/learning_rate": Shown("lr", "{:.2e}"),
+    "train/gradient_norm": Shown("grad", "{:.2f}"),
+}
 
 
 class ThroughputMonitor(StepCallback):
-    """Logs target tokens, or whatever the `unit` is, per second of training (validation excluded).
+    """Logs target tokens, or whatever the `unit` of targets is, per second of training (validation excluded).
 
-    `train/tokens_per_second` is of wall time; `train/tokens_per_cpu_second` counts the processor time of this process
+    `train/<unit>_per_second` is of wall time; `train/<unit>_per_cpu_second` counts the processor time of this process
     with all its threads, not of loader workers; it compares runs on a busy machine. `train/cpu_minutes` is the total,
     validation included, over all starts.
     """
 
-    def __init__(self, every_steps: int, unit: str = "tokens") -> None:
+    def __init__(self, every_steps: int, unit: str) -> None:
         self._every_steps = every_steps
         self._unit = unit
         self._tokens: torch.Tensor | int = 0  # on the batch's device: adding there does not wait for it
@@ -114,56 +107,68 @@ class ThroughputMonitor(StepCallback):
 
 
 class LogLines(StepCallback):
-    """One plain line every `every_steps` steps and one a validation, to the package's log."""
+    """A plain line every `every_steps` steps and one a validation, to the package's log; before them, that it runs."""
 
-    def __init__(self, every_steps: int) -> None:
+    def __init__(self, every_steps: int, words: Words) -> None:
         self._every_steps = every_steps
+        self._words = words
         self._started = time.monotonic()
+        self._said_nothing = True
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         super().on_train_start(trainer, pl_module)
         self._started = time.monotonic()
+        self._said_nothing = True
 
     def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if trainer.global_step % self._every_steps == 0:
             log.info("%s", self._line(trainer, "train/"))
+        elif self._said_nothing:  # until the first report a slow machine looks as if it hung
+            log.info("%s", self._written(trainer, f"training; a report every {self._every_steps:,} steps"))
+        self._said_nothing = False
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if not trainer.sanity_checking:
             log.info("%s", self._line(trainer, "validation/"))
 
     def _line(self, trainer: "lightning.Trainer", prefix: str) -> str:
+        measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
+        shown = shown_metrics(measured, self._words)
+        return self._written(trainer, "  ".join(f"{name} {value}" for name, value in shown.items()))
+
+    def _written(self, trainer: "lightning.Trainer", words: str) -> str:
+        """`words` between where the run is and how long this start has taken."""
         limit = trainer.max_steps if trainer.max_steps > 0 else None
         total = getattr(trainer.lightning_module, "total_steps", None) or limit  # of the whole run, if it is known
-        shown = shown_metrics({k: v for k, v in trainer.callback_metrics.items() if k.startswith(prefix)})
-        words = "  ".join(f"{name} {value}" for name, value in shown.items())
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         of = f"/{total:,}" if total else ""
         return f"step {trainer.global_step:,}{of}  {words}  {minutes}:{seconds:02d}"
 
 
 class TrainingBar(TQDMProgressBar):
-    """tqdm's bar with the metrics of `SHOWN` under their short names; needs nothing logged with `prog_bar=True`."""
+    """tqdm's bar with the metrics that have a word, under it; needs nothing logged with `prog_bar=True`."""
+
+    def __init__(self, words: Words, refresh_rate: int) -> None:
+        super().__init__(refresh_rate)
+        self._words = words
 
     def get_metrics(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule"
     ) -> dict[str, int | str | float | dict[str, float]]:
-        return {**shown_metrics(trainer.callback_metrics)}
+        return {**shown_metrics(trainer.callback_metrics, self._words)}
 
 
-def progress_callbacks(every_steps: int, *, terminal: bool) -> list[Callback]:
+def progress_callbacks(every_steps: int, words: Words, *, terminal: bool) -> list[Callback]:
     """The log's lines, and on a terminal a bar; give the Trainer `enable_progress_bar=terminal`."""
-    bars: list[ProgressBar] = [TrainingBar(refresh_rate=max(1, min(10, every_steps)))] if terminal else []
-    return [LogLines(every_steps), *bars]
+    bars: list[ProgressBar] = [TrainingBar(words, max(1, min(10, every_steps)))] if terminal else []
+    return [LogLines(every_steps, words), *bars]
 
 
-def shown_metrics(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `SHOWN`, less what goes without saying."""
-    shown = {key: float(metrics[key]) for key in SHOWN if key in metrics}
-    for key, plain in PLAIN.items():
-        if shown.get(key) == plain:
-            del shown[key]
-    return {SHOWN[key][0]: SHOWN[key][1].format(value) for key, value in shown.items()}
+def shown_metrics(metrics: Mapping[str, Any], words: Words) -> dict[str, str]:
+    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `words`, less what goes without saying."""
+    measured = {name: float(metrics[name]) for name in words if name in metrics}
+    shown = ((words[name], value) for name, value in measured.items() if value != words[name].unless)
+    return {said.word: said.form.format(value) for said, value in shown}
 
 
 def speak(*, terminal: bool) -> logging.Handler:
