@@ -232,7 +232,7 @@ def arms(task: Task) -> dict[str, Decode]:
     found = {"naive fp32": naive(task.model, forced=task.forced)}
     precisions: tuple[Precision, ...] = ("32", "fp16", "bf16", "int8")
     for precision in precisions:
-        name = f"ours {precision}"
+        name = f"ours {'fp32' if precision == '32' else precision}"
         try:
             found[name] = ours(prepare_for_inference(task.model, precision), forced=task.forced)
         except ConfigError as error:

@@ -1,6 +1,7 @@
 """How every test runs: one thread, no network, no account, shapes checked, caches in a temporary folder."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,10 @@ torch.set_num_threads(1)
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", settings.get_profile("house"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+# What a script starts in the background, `make test &` say, ignores Ctrl-C, and so would all that tests start and stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""}
 

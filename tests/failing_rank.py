@@ -13,6 +13,7 @@ from torch import Tensor
 from nmt.cli.train import main
 from nmt.data.batch import TranslationBatch
 from nmt.errors import DataError
+from nmt.training.ending import peers
 from nmt.training.translation.task import TranslationTask
 
 
@@ -26,6 +27,7 @@ def fail(kind: str) -> None:
 
 
 if __name__ == "__main__":
+    peers.PATIENCE = 60.0  # on a busy machine one rank may be far behind another
     kind, rank, step = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     train = TranslationTask.training_step
 

@@ -97,7 +97,7 @@ class Peers(Callback):
         try:
             yield
         except Exception as error:
-            if trainer.world_size == 1 or not self._folder.is_dir():
+            if trainer.world_size == 1 or not self._has_folder():
                 raise
             said = str(error) if isinstance(error, NMTError) else f"{type(error).__name__}: {error}"
             self._write_down(f"rank {trainer.global_rank} failed: {said}", trainer)
@@ -116,6 +116,13 @@ class Peers(Callback):
                 if self._earlier.get(file) != file.stat().st_mtime_ns:
                     return file.read_text(encoding="utf-8").strip()
         return None
+
+    def _has_folder(self) -> bool:
+        """Whether the first rank soon makes the run's folder, if it is not there yet."""
+        deadline = time.monotonic() + PATIENCE
+        while not (there := self._folder.is_dir()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return there
 
     def _first_says(self, said: str) -> bool:
         """Whether the first rank soon fails of the same, as all do where a corpus is at fault."""
