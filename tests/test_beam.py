@@ -27,7 +27,7 @@ from nmt.search import Hypothesis, SearchOptions, beam_search, greedy_search
 
 @pytest.mark.parametrize("beta", [0.0, 0.4])
 @pytest.mark.parametrize("alpha", [0.0, 0.8])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)  # for each penalty, of up to four worlds each
 @given(problem=problems(), n_best=st.sampled_from([1, 3, 20, MANY]), min_length=st.integers(0, 3))
 def test_a_beam_wide_enough_finds_what_counting_all_sentences_finds(
     alpha: float, beta: float, problem: Problem, n_best: int, min_length: int

@@ -286,7 +286,7 @@ def test_mistakes_are_one_line(
     [
         (["--data.train", "demo:foo"], "data.train: demo:foo: the demo corpus has no split 'foo'; it has train, val"),
         (["--data.target", "fr"], "data.test: demo:test: the embedded corpus is"),
-        (["--data.train", "[demo:train, demo:train]"], "data.train: demo:train: is given twice; to show it twice"),
+        (["--data.train", "[demo:train, demo:train]"], "data.train: demo:train: is given twice; leave one out"),
     ],
 )
 def test_corpora_that_cannot_be_are_named_before_anything_is_made(

@@ -47,7 +47,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[SearchConfig]:
             assert guidance == UNGUIDED
             searches.append(search)
             for _, text in zip(lines, HYPOTHESES, strict=True):
-                yield SimpleNamespace(text=text)
+                yield SimpleNamespace(text=text, hypotheses=())
 
     def load(path: Path, *, device: str, threads: int | None, precision: str) -> Parrot:
         Path("precision").write_text(precision)
@@ -127,6 +127,10 @@ def test_what_translations_must_be_is_as_in_translate(capsys: pytest.CaptureFixt
         evaluate_json(capsys, *asked, name, *wishes)
         assert Path(name).read_text() == Path("other.en").read_text() != ""
     assert "cat" in Path("plain.en").read_text() != Path("voted.en").read_text()
+    assert (
+        main([*asked, "x", "--reference", "ref.en", "--copy", "all"]) == 0
+    )  # of copies nobody speaks, nothing is lost
+    assert "evaluate: warning: 1 translation of line 3 came out without a number" in capsys.readouterr().err
     assert main([*asked, "x", "--reference", "ref.en", "--mbr", "--candidates", "900"]) == 2
     assert "--candidates 900: more than the beam holds" in capsys.readouterr().err
 

@@ -82,7 +82,11 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert (done.stdout, done.stderr) == ("text\n", "141\n")
 
 
-def test_help_into_a_closed_output_is_an_error() -> None:
-    arguments = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "nmt", "--help"]
+@pytest.mark.parametrize(
+    "words", [["--help"], ["translate", "--help"], ["recognize", "--help"], ["tokenizer", "--help"]]
+)
+def test_help_into_a_closed_output_is_an_error(words: list[str]) -> None:
+    """argparse left by SystemExit before its text was written."""
+    arguments = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "nmt", *words]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, CLOSED)

@@ -62,4 +62,7 @@ def test_the_png_has_a_bar_from_no_weight_to_the_whole(rows: int, columns: int) 
 def test_pictures_with_other_weights_have_the_same_scale() -> None:
     quarter, half = (heatmap_svg(*attention(2, 2, weight)) for weight in (0.25, 0.5))
     assert re.sub("0[.]25", "0.50", quarter[: quarter.index("<rect")]) == half[: half.index("<rect")]
+    for picture, opacity in ((quarter, 0.25), (half, 0.5)):
+        cells = ElementTree.fromstring(picture).findall(".//{*}rect")[:4]
+        assert [float(cell.get("fill-opacity", "9")) for cell in cells] == [opacity] * 4
     assert (pixels(3, 3, 0.25) != pixels(3, 3, 0.5)).any()

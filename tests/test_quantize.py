@@ -149,6 +149,22 @@ def test_where_torch_lacks_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
             prepare_for_inference(model, precision)
 
 
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_operators_of_another_backend_are_not_taken(monkeypatch: pytest.MonkeyPatch, precision: Precision) -> None:
+    """qnnpack, on ARM, has operators of the same names that want other matrices."""
+    monkeypatch.setattr(products, "_engine", lambda: "qnnpack")
+    assert not products.multiplies_int8() and not products.multiplies_fp16()
+    with pytest.raises(ConfigError, match=f"precision '{precision}': .* use 32"):
+        prepare_for_inference(build(attention="dot"), precision)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_numbers_of_processors_are_refused_elsewhere(precision: Precision) -> None:
+    elsewhere = build(attention="dot").to("meta")
+    with pytest.raises(ConfigError, match=f"precision '{precision}' is for processors, but the model is on a GPU"):
+        prepare_for_inference(elsewhere, precision)
+
+
 # --- the same bits in every batch ----------------------------------------------------------------------------------
 
 SEARCHES = [

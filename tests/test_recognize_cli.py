@@ -130,6 +130,16 @@ def test_the_least_sure_lines_come_first_on_demand(
     assert "nowhere.png" in ordered[0] and "d.jpg" in ordered[1]  # of equal ones, the earlier
 
 
+def test_what_was_read_as_nothing_comes_before_what_was_read(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path
+) -> None:
+    """A blank line is the surest there is, and `| head` never showed a line on which the reader was silent."""
+    write_scribble(tmp_path / "blank.png", 4)
+    paths = [*names(lines, "a.png", "nowhere.png"), str(tmp_path / "blank.png")]
+    ordered, _ = run(capsys, "--checkpoint", checkpoint, *paths, "--format", "jsonl", "--sort", "confidence", code=1)
+    assert [Path(json.loads(row)["file"]).name for row in ordered] == ["nowhere.png", "blank.png", "a.png"]
+
+
 def test_jsonl_tells_everything(capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path) -> None:
     paths = names(lines, "a.png", "nowhere.png")
     options = ("--checkpoint", checkpoint, *paths, "--format", "jsonl")

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,19 @@ def test_files_touched_just_now_are_looked_through_once_or_leave_nothing(
     for _ in range(2):
         assert seekable(reader, Cache(tmp_path / "cache")) is not None
     assert len(looked) == 6 and len(list((tmp_path / "cache").glob("places-*/"))) == 1
+
+
+def test_a_file_put_in_the_place_of_another_of_its_size_and_time_is_noticed(tmp_path: Path) -> None:
+    reader, _ = write(tmp_path, "train", LINES)
+    places = seekable(reader, Cache(tmp_path / "cache"))
+    assert places is not None
+    file = tmp_path / "train.en"
+    was, other = file.stat(), tmp_path / "other"
+    other.write_bytes(file.read_bytes()[::-1])
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(file)
+    with pytest.raises(DataError, match=r"train\.en: has changed since training began"):
+        next(places.rows(1500))
 
 
 @pytest.mark.parametrize("change", ["rewritten", "shorter", "longer"])

@@ -87,6 +87,15 @@ def test_the_best_token_is_the_best_of_candidates(
     assert set(inside).isdisjoint(tokens[possible].tolist())
 
 
+def test_a_search_in_inference_mode_leaves_the_next_one_free() -> None:
+    """What is kept between steps is no tensor of that mode, which could not be used where gradients are."""
+    with torch.inference_mode():
+        best_candidates(torch.randn(1, 2, 77), torch.zeros(1, 2), 3, banned=(4,))
+    values = torch.randn(1, 2, 77, requires_grad=True)
+    best_candidates(values, torch.zeros(1, 2), 3, banned=(4,)).log_probabilities.sum().backward()
+    assert values.grad is not None and values.grad.sum() == 3.0
+
+
 def test_zeros_of_either_sign_are_equal() -> None:
     """As bits they are not; and equal sums are ordered by token."""
     values = torch.tensor([[[-1.0, -0.0, 0.0, -0.0]]])

@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         asked = ", ".join(f"{word}: did you mean {near}?" for word, near in hints.items())
         raise ConfigError(f"{message}; {asked} See {self.prog} --help")
 
-    def meant(self, word: str, *, cutoff: float = 0.6) -> str | None:
+    def meant(self, word: str, *, cutoff: float = 0.7) -> str | None:
         """The option that `--word` begins, or is most like; None where it is one itself, or like none."""
         known = {name.strip("-"): name for name in self._names() if name.startswith("--")}
         bare = word.strip("-").replace("_", "-")

@@ -77,7 +77,7 @@ def add_precision_option(group: "argparse._ArgumentGroup") -> None:
         "--precision",
         choices=("auto", "32", "fp16", "bf16", "int8"),
         default="32",
-        help="of the weights (default: 32); on a CPU fp16 is quick for lines one by one, int8 for files",
+        help="of the weights (default: 32); on a CPU fp16 is quick for single lines with a beam, int8 for files",
     )
 
 

@@ -14,6 +14,7 @@ from nmt.cli.heatmaps import check_heatmaps, write_heatmaps
 from nmt.cli.lines import one_line, read_lines
 from nmt.cli.output import check_output
 from nmt.cli.report import Comparison, Report, report_json, report_text
+from nmt.cli.rows import Remarks, Row
 from nmt.cli.worst import BadSentence, worst_file, worst_json, worst_sentences, worst_text
 from nmt.errors import DataError
 from nmt.files import atomic_write
@@ -30,7 +31,10 @@ class System(NamedTuple):
 
 
 def run(argv: list[str]) -> int:
-    """Score; everything that can be wrong with arguments and files is said before anything is translated."""
+    """Score; what can be wrong with arguments and files is said before anything is translated.
+
+    But what does not go with the search of a checkpoint is known when that is read, and it is when its turn comes.
+    """
     options = parser()
     arguments = options.parse_args(argv)
     wanted = check_options(options, arguments)
@@ -127,14 +131,17 @@ def _translate(arguments: argparse.Namespace, sources: list[str], wanted: Wanted
             guidance=wanted.wishes.guidance(),
         )
         hypotheses = []
+        remarks = Remarks("evaluate" if len(arguments.checkpoint) == 1 else f"evaluate: {path}")
         for number, translation in enumerate(stream, start=1):
             hypotheses.append(one_line(translation.text))
+            remarks.note(number, Row.of(translation, hypotheses[-1]))
             if number in chosen:
                 name = f"line_{number}" if len(arguments.checkpoint) == 1 else f"system_{index + 1}_line_{number}"
                 if not write_heatmaps(arguments.heatmaps, name, translation):
                     print(f"evaluate: line {number} has no word, and so no heat-map", file=sys.stderr)
         if arguments.output is not None:
             atomic_write(arguments.output[index], "".join(f"{line}\n" for line in hypotheses))
+        remarks.warn()
         systems.append(System(str(path), hypotheses))
     return systems
 

@@ -25,7 +25,7 @@ def guarded(run: Callable[[list[str]], int]) -> Callable[[Sequence[str] | None],
     def main(argv: Sequence[str] | None = None) -> int:
         if argv is not None:
             return _code(run, list(argv))
-        # Called last of all: after it Python gives the signal its default back, which would kill, unless it is ignored.
+        # Called late: after it Python gives the signal its default back, which would kill, unless it is ignored.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         code = _code(run, sys.argv[1:])
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # what hangs while Python ends can be stopped
@@ -38,7 +38,7 @@ def _code(run: Callable[[list[str]], int], argv: list[str]) -> int:
     """The exit code of a command, whose complaint has been printed."""
     _open_streams()
     try:
-        code = run(argv)
+        code = _returned(run, argv)
         sys.stdout.flush()  # a closed pipe shows here, where it can still be caught
     except NMTError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -56,6 +56,16 @@ def _code(run: Callable[[list[str]], int], argv: list[str]) -> int:
         print(f"error: {said}", file=sys.stderr)
         return 1
     return code
+
+
+def _returned(run: Callable[[list[str]], int], argv: list[str]) -> int:
+    """The exit code, also of what leaves by SystemExit, as argparse does before its help text is out of the buffer."""
+    try:
+        return run(argv)
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            return leaving.code or 0
+        raise
 
 
 def _explained(error: OSError) -> str | None:

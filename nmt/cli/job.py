@@ -72,14 +72,7 @@ class Worker:
         return [self._row(number, translation) for number, translation in enumerate(translations, start=window.first)]
 
     def _row(self, number: int, translation: "Translation") -> Row:
-        text = FORMATS[self.job.format](number, translation, self.job.alignment)
-        best = translation.hypotheses[:1]
-        return Row(
-            text,
-            cut=any(not hypothesis.finished for hypothesis in best),
-            lacks_term=any(hypothesis.missing_terms for hypothesis in best),
-            lacks_copy=any(hypothesis.missing_copies for hypothesis in best),
-        )
+        return Row.of(translation, FORMATS[self.job.format](number, translation, self.job.alignment))
 
 
 def _own_device(name: str, number: int) -> str:

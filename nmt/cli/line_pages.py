@@ -51,13 +51,14 @@ def page_folder(folder: Path, form: str) -> Iterator[Put]:
 
 def _writer(form: str) -> Callable[..., str]:
     """What makes the text of a page of its lines, as `alto_document` does."""
-    if form == "alto":
-        from nmt.data.lines.alto_writer import alto_document
-
-        return alto_document
+    from nmt.data.lines.alto_writer import alto_document
     from nmt.data.lines.page_writer import page_document
 
-    return partial(page_document, now=datetime.now().astimezone())
+    writers: dict[str, Callable[..., str]] = {
+        "alto": alto_document,
+        "page": partial(page_document, now=datetime.now().astimezone()),
+    }
+    return writers[form]
 
 
 class _Pages:

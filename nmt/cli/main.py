@@ -51,7 +51,7 @@ def run(argv: list[str]) -> int:
         return 0
     name, *arguments = argv
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        near = difflib.get_close_matches(name, [*COMMANDS, "--help", "--version"], n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
         raise ConfigError(f"no command {name!r}; {hint}")
     code: int = import_module(f"nmt.cli.{name.replace('-', '_')}").main(arguments)

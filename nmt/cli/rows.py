@@ -16,7 +16,7 @@ ALIGNMENTS: Final = ("none", "hard", "soft")
 NAMED_LINES: Final = 10  # of each kind of remark
 REMARKS: Final = {
     "cut": "reached the maximum length and may lack an end; raise --max-length or --max-length-ratio",
-    "lacks_term": "came out without a term of the glossary, which the search did not reach; raise --beam-size",
+    "lacks_term": "came out without a term of the glossary; if the search did not reach it, raise --beam-size",
     "lacks_copy": "came out without a number or the like of the source, for which --copy found no place; look at them",
 }
 
@@ -28,6 +28,17 @@ class Row(NamedTuple):
     cut: bool = False  # at its maximum length
     lacks_term: bool = False  # of the glossary
     lacks_copy: bool = False  # of a number, say, that was to be copied
+
+    @classmethod
+    def of(cls, translation: "Translation", text: str) -> "Row":
+        """What there is to know of a translation that is written as `text`."""
+        best = translation.hypotheses[:1]
+        return cls(
+            text,
+            cut=any(not hypothesis.finished for hypothesis in best),
+            lacks_term=any(hypothesis.missing_terms for hypothesis in best),
+            lacks_copy=any(hypothesis.missing_copies for hypothesis in best),
+        )
 
 
 def text_row(number: int, translation: "Translation", alignment: str) -> str:
@@ -92,7 +103,9 @@ def _rounded(matrix: "Tensor") -> list[list[float]]:
 class Remarks:
     """Counts what a reader should know of translations, and remembers the first lines of each kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, speaker: str) -> None:
+        """`speaker` begins each warning: the command, and the system if there are several."""
+        self._speaker = speaker
         self._count = dict.fromkeys(REMARKS, 0)
         self._first: dict[str, list[int]] = {kind: [] for kind in REMARKS}
 
@@ -109,4 +122,4 @@ class Remarks:
             if count := self._count[kind]:
                 named = ", ".join(map(str, self._first[kind])) + (", …" if count > NAMED_LINES else "")
                 were = "translations of lines" if count > 1 else "translation of line"
-                print(f"translate: warning: {count} {were} {named} {text}", file=sys.stderr)
+                print(f"{self._speaker}: warning: {count} {were} {named} {text}", file=sys.stderr)

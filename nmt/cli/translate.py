@@ -100,7 +100,7 @@ def run(argv: list[str]) -> int:
             return 0
         record = about if arguments.resume else None
         write = stack.enter_context(destination(arguments.output, about=about, keep=progress.size, record=record))
-        remarks = Remarks()
+        remarks = Remarks("translate")
         for number, row in enumerate(_with_bar(rows, arguments, done=progress.lines), start=progress.lines + 1):
             write(row.text)
             remarks.note(number, row)

@@ -52,7 +52,7 @@ def open_corpora(
         for reader in readers:
             if reader in opened:
                 raise DataError(
-                    f"{reader.place}: is given twice; to show it twice an epoch give it once, with weight 2.0"
+                    f"{reader.place}: is given twice; leave one out (give it once, with weight 2.0, to show it twice)"
                 )
             opened.add(reader)
         corpora.append([WeightedReader(reader, source.weight) for reader in readers])

@@ -58,7 +58,8 @@ def greedy_search(
         chosen, values = best_token(scored.log_probabilities.squeeze(1), banned=banned)
         if not bool(values.isfinite().all()):
             check_numbers(values.unsqueeze(1), sentences, step)
-            raise impossible(int(sentences[~values.isfinite()][0]))
+            if bool(values.isneginf().any()):
+                raise impossible(int(sentences[values.isneginf()][0]))
         attention = scored.attention if with_attention else None
         history.append(
             _Step(

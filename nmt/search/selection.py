@@ -112,8 +112,9 @@ def _block_maxima(values: Float[Tensor, "B K V"], banned: tuple[int, ...]) -> Fl
 @lru_cache(maxsize=16)
 def _absent(vocabulary: int, banned: tuple[int, ...], device: torch.device) -> Bool[Tensor, " tokens"]:
     """True for banned tokens and for those that fill up the last block: the same at every step."""
-    absent = torch.arange(-(-vocabulary // _BLOCK) * _BLOCK, device=device) >= vocabulary
-    absent[list(banned)] = True
+    with torch.inference_mode(False):  # it is kept, perhaps for a search that is none
+        absent = torch.arange(-(-vocabulary // _BLOCK) * _BLOCK, device=device) >= vocabulary
+        absent[list(banned)] = True
     return absent
 
 
