@@ -192,6 +192,24 @@ def test_a_run_that_lost_its_patience_trains_no_more_unless_it_is_given_some(tmp
     assert int(measurements(tmp_path)[-1]["step"]) >= stopped + 4
 
 
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("length", [{"max_epochs": 2, "max_steps": None}, {"max_steps": 14}], ids=["epochs", "steps"])
+def test_a_finished_run_changes_nothing_when_it_is_started_again(tmp_path: Path, length: dict[str, Any]) -> None:
+    """One of some epochs made a step more, and logged it, each time."""
+
+    def everything() -> dict[str, bytes]:
+        kept = [tmp_path / "metrics.csv", *(tmp_path / "checkpoints").iterdir()]
+        return {file.name: file.read_bytes() for file in kept}
+
+    config = tiny_config(**length, validate_every_steps=5)
+    fit(tmp_path, config, total_steps=14)
+    finished = everything()
+    assert [row["step"] for row in measurements(tmp_path)][-2:] == ["14", "14"]  # trained and validated
+    for _ in range(2):
+        fit(tmp_path, config, total_steps=14)
+        assert everything() == finished
+
+
 def test_early_stopping_waits_for_patience(tmp_path: Path) -> None:
     assert early_stopping(tiny_config(patience=0).train) is None
     stopping = early_stopping(tiny_config(patience=3, monitor="loss").train)
@@ -424,6 +442,41 @@ def test_a_kill_during_validation_loses_no_row(tmp_path: Path, signalled: str, l
     assert weights(resumed) == weights(whole)
     assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
     assert scores(tmp_path / "killed") == scores(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("epochs", [2, 3], ids=["between", "last"])
+def test_a_validation_made_up_for_is_one_of_its_own_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    """After the last batch of an epoch Lightning goes on in the next one, and the row was said to be of that."""
+    config = tiny_config(validate_every_steps=None, max_steps=None, max_epochs=3)
+    whole = fit(tmp_path / "whole", config, total_steps=21)
+    learn, step = Task.training_step, 7 * epochs
+
+    def training_step(task: Task, batch: Any, batch_idx: int) -> torch.Tensor:
+        if task.global_step == step - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return learn(task, batch, batch_idx)
+
+    def killed(task: Task, batch: Any, batch_idx: int) -> None:
+        if task.global_step == step:
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Task, "training_step", training_step)
+        patched.setattr(Task, "validation_step", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(tmp_path / "killed", config, total_steps=21)
+    assert weights(fit(tmp_path / "killed", config, total_steps=21)) == weights(whole)
+    rows = measurements(tmp_path / "killed")
+    assert rows[-2:] == measurements(tmp_path / "whole")[-2:]
+    assert [row["epoch"] for row in rows if row["step"] == str(step)] == [str(epochs - 1)] * 2
+    ours, theirs = (read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt") for run in ("killed", "whole"))
+    assert ours["epoch"] == theirs["epoch"] == 2
+    assert ours["measured"]["train/loss"] == theirs["measured"]["train/loss"]
+    fit(tmp_path / "killed", config, total_steps=21)
+    assert measurements(tmp_path / "killed") == rows
 
 
 def scores(run: Path) -> Any:

@@ -17,8 +17,8 @@ from test_ranks import TESTS, TORCHRUN, environment
 from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import Config
 from nmt.data.loader import LENT
-from nmt.errors import DataError, TrainingError
-from nmt.training.ending.meeting import meet
+from nmt.errors import ConfigError, DataError, TrainingError
+from nmt.training.ending.meeting import MeetingStrategy, meet
 from nmt.training.ending.peers import PeerFailed, Peers, failure_file, is_lost_peer, peers_among
 from nmt.training.ending.stopping import GracefulStop, Interrupted, StoppedAtOnce
 from nmt.training.keeping.checkpoint_io import damage
@@ -190,10 +190,48 @@ def test_ranks_that_will_not_come_are_not_waited_for(tmp_path: Path, monkeypatch
     assert meeting(tmp_path, []).startswith("rank 0 of 2: waited 0:00:00.200000 for rank 1: it failed, still prepares,")
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as ended:
         ended.wait()
-    assert meeting(tmp_path, [ended]).startswith("rank 1 of 2 ended without a word (exit code 3) before the first step")
+    assert meeting(tmp_path, [ended]) == (
+        "rank 1 of 2 ended with exit code 3 before the first step; its own output says why"
+    )
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as ended:
+        ended.kill()
+        ended.wait()
+    assert meeting(tmp_path, [ended]) == (
+        "rank 1 of 2 was killed by SIGKILL before the first step (the kernel kills where memory ends: see dmesg)"
+    )
     failure_file(tmp_path, 1).write_text("rank 1 failed: a.en: cannot be read\n")
     assert meeting(tmp_path, [ended]) == "rank 1 failed: a.en: cannot be read"
     assert meeting(tmp_path, []).endswith("stopped before the first step, because rank 1 failed: a.en: cannot be read")
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "0", ""], ids=["word", "large", "zero", "empty"])
+def test_a_port_that_is_none_is_said_before_the_long_work(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    """It was a traceback after all the preparation."""
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(ConfigError, match=f"^MASTER_PORT is '{port}'; it must be a number from 1 to 65535, or unset"):
+        MeetingStrategy(lambda: None)
+
+
+def test_an_address_that_the_first_rank_does_not_have_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """torch tried for five minutes, and printed thirty lines of C++ frames."""
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    monkeypatch.setenv("MASTER_ADDR", "nowhere.invalid")
+    with pytest.raises(ConfigError, match=r"^the first process does not reach itself at nowhere\.invalid:\d+ \("):
+        meet(LightningEnvironment(), 0, 2, lambda: None, [])
+
+
+ORPHAN = """
+import os, subprocess, sys, time
+from nmt.training.ending.meeting import MeetingStrategy
+strategy = MeetingStrategy(lambda: None)
+if "LOCAL_RANK" in os.environ:
+    time.sleep(1.0)
+    print("left", strategy.left_alone(), file=open(sys.argv[1], "w"))
+else:
+    subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, "LOCAL_RANK": "1"})
+    if sys.argv[2] == "stays":
+        time.sleep(60)
+"""
 
 
 def test_what_was_written_in_an_earlier_start_is_none_of_this_one(tmp_path: Path) -> None:

@@ -56,13 +56,14 @@ class Loader:
 class Task(lightning.LightningModule):
     """Learns to say a sentence backwards, badly, with noise from three generators; `pause` slows each step down."""
 
-    def __init__(self, pause: float = 0.0, rate: float = 0.05) -> None:
+    def __init__(self, pause: float = 0.0, rate: float = 0.05, total_steps: int | None = None) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, 8)
         self.output = nn.Linear(8, VOCABULARY)
         self.dropout = nn.Dropout(0.3)
         self.pause = pause
         self.rate = rate
+        self.total_steps = total_steps
         self.validation_samples: list[SampleTranslation] = []
         self.weights_at_epoch_end: Tensor | None = None
 
@@ -106,13 +107,20 @@ def tiny_config(**train: Any) -> Config:
 
 
 def fit(
-    folder: Path, config: Config, *, validate: bool = True, pause: float = 0.0, rate: float = 0.05, **trainer: Any
+    folder: Path,
+    config: Config,
+    *,
+    validate: bool = True,
+    pause: float = 0.0,
+    rate: float = 0.05,
+    total_steps: int | None = None,
+    **trainer: Any,
 ) -> Task:
     """Train in the folder as fit.py does, going on from its newest checkpoint."""
     quiet_lightning()
     torch.manual_seed(1)
     numpy.random.seed(1)
-    task = Task(pause=pause, rate=rate)
+    task = Task(pause=pause, rate=rate, total_steps=total_steps)
     train = config.train
     with RunFolder(folder, config, command=["nmt"]) as run:
         loggers = build_loggers(config.logger, run, columns=TRANSLATION.columns)

@@ -144,6 +144,13 @@ class FinalValidation(StepCallback):
     be neither validated nor saved, unless it divides the length of the run.
     """
 
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        """A run that has made its last step makes no other; Lightning, counting epochs, takes the last for unfinished."""
+        super().on_train_start(trainer, pl_module)
+        total = getattr(pl_module, "total_steps", None)
+        if total is not None and trainer.global_step >= total:
+            trainer.should_stop = True
+
     def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if trainer.global_step == getattr(pl_module, "total_steps", None):
             trainer.should_stop = True

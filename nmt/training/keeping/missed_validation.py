@@ -22,6 +22,7 @@ class MissedValidation(Checkpoint):
 
     def __init__(self) -> None:
         self._due = False
+        self._epoch_progress: dict[str, Any] = {}  # Lightning's, as it was saved
 
     def on_save_checkpoint(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
@@ -32,15 +33,23 @@ class MissedValidation(Checkpoint):
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
     ) -> None:
         self._due = checkpoint.get(KEY, False)
+        self._epoch_progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        """What Lightning does between two steps, where its counters still are those of the checkpoint."""
+        """What Lightning does between two steps, with its counters as they were there.
+
+        Behind the last batch of an epoch it has by now counted the epoch.
+        """
         if not self._due or not trainer.enable_validation:
             return
         self._due = False
         first_batch = trainer._logger_connector._first_loop_iter
+        epochs = trainer.fit_loop.epoch_progress
+        counted = epochs.state_dict()
+        epochs.load_state_dict(self._epoch_progress)
         trainer.validating = True
         trainer.fit_loop.epoch_loop.val_loop.restarting = False
         trainer.fit_loop.epoch_loop.val_loop.run()
         trainer.training = True
+        epochs.load_state_dict(counted)
         trainer._logger_connector._first_loop_iter = first_batch

@@ -99,11 +99,15 @@ class ContinueMetrics(Callback):
 
     def __init__(self, every_steps: int) -> None:
         self._every_steps = every_steps
-        self._saved: dict[str, float] = {}
+        self._saved: dict[str, float] = {}  # what was measured at
+        self._saved_step = -1  # that this start goes on from
 
     def on_save_checkpoint(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
     ) -> None:
+        if trainer.global_step == self._saved_step:  # and is saved once more, validated now
+            checkpoint["measured"] = self._saved
+            return
         logged = {name: float(value) for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
         due = trainer.global_step % self._every_steps == 0
         checkpoint["measured"] = logged | {"epoch": trainer.current_epoch} if due and logged else {}
@@ -112,6 +116,7 @@ class ContinueMetrics(Callback):
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", checkpoint: dict[str, Any]
     ) -> None:
         self._saved = checkpoint.get("measured", {})
+        self._saved_step = checkpoint["global_step"]
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         for file in [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]:
@@ -119,7 +124,6 @@ class ContinueMetrics(Callback):
             if self._saved and trainer.is_global_zero and not file.has(trainer.global_step, "train/loss"):
                 for logger in trainer.loggers:
                     logger.log_metrics(self._saved, step=trainer.global_step - 1)
-        self._saved = {}
 
 
 def _number(value: float) -> str:
