@@ -3,6 +3,7 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+TOOLS   := $(VENV)/.installed-tools
 WORKERS ?= 2
 DEMO    ?= runs/demo
 
@@ -37,13 +38,13 @@ test: static ## set up, check, run all tests, fast and slow: what CI runs
 check: static ## format, lint, types, layers, fast tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not long"
 
-static: $(STAMP) ## format, lint, types, layers
+static: $(TOOLS) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## put the code into shape
+format: $(TOOLS) ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -64,8 +65,13 @@ $(STAMP): pyproject.toml constraints.txt
 # for at TORCH_INDEX. Where that cannot be reached, pip takes what its own index or PIP_FIND_LINKS offers.
 	@if [ "$$(uname -s)" = Linux ] && [ "$(TORCH_INDEX)" != none ] && ! [ -e /proc/driver/nvidia/version ] \
 	    && ! command -v nvidia-smi >/dev/null 2>&1; then \
-	  $(BIN)/python -m pip install --quiet --retries 1 --timeout 10 --no-deps -c constraints.txt \
+	  $(BIN)/python -m pip install --retries 1 --timeout 10 --no-deps -c constraints.txt \
 	    --index-url "$(TORCH_INDEX)" torch || echo "note: no CPU build of torch at $(TORCH_INDEX); the package index decides," \
 	    "on Linux perhaps for a CUDA build (gigabytes). Name another one: make TORCH_INDEX=URL"; fi
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	@touch $@
+
+# What the tests and the checks need besides.
+$(TOOLS): $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@

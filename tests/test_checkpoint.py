@@ -71,6 +71,9 @@ def test_a_run_folder_means_its_best_checkpoint_or_else_its_last(checkpoint: Che
         find_checkpoint(tmp_path)
     write_checkpoint(tmp_path / "checkpoints" / "last.ckpt", checkpoint)
     assert find_checkpoint(tmp_path).name == "last.ckpt"
+    write_checkpoint(tmp_path / "runs" / "one" / "checkpoints" / "last.ckpt", checkpoint)
+    with pytest.raises(CheckpointError, match="name a run in it, such as .*/runs/one$"):
+        find_checkpoint(tmp_path / "runs")
     write_checkpoint(tmp_path / "checkpoints" / "best.ckpt", checkpoint)
     assert find_checkpoint(tmp_path).name == "best.ckpt"
     with pytest.raises(CheckpointError, match="nowhere: no such file or run folder"):

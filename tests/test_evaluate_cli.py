@@ -130,7 +130,7 @@ def test_what_translations_must_be_is_as_in_translate(capsys: pytest.CaptureFixt
     assert (
         main([*asked, "x", "--reference", "ref.en", "--copy", "all"]) == 0
     )  # of copies nobody speaks, nothing is lost
-    assert "evaluate: warning: 1 translation of line 3 came out without a number" in capsys.readouterr().err
+    assert "evaluate: warning: 1 translation of line 3 (37) came out without what" in capsys.readouterr().err
     assert main([*asked, "x", "--reference", "ref.en", "--mbr", "--candidates", "900"]) == 2
     assert "--candidates 900: more than the beam holds" in capsys.readouterr().err
 

@@ -69,7 +69,7 @@ def test_bad_lines_are_named_and_count_as_errors(folder: Path, capsys: pytest.Ca
     ]
     for said in ("not in the alphabet", "frames cannot spell 60 symbols, which need 119", "an empty transcript"):
         assert said in err
-    assert "no such file" in err and "5 of 9 lines are bad, 3 of them not read" in err
+    assert "no such file" in err and "bad lines: 5 of 9, 3 of them not read" in err
     assert found["cer"]["reference"] == sum(map(len, TEXTS)) + 4 + 60 + 3 + 5
     rows = [row.split("\t") for row in (folder / "read.tsv").read_text(encoding="utf-8").splitlines()]
     assert [row[2:4] for row in rows[-2:]] == [["3", "3"], ["5", "5"]]
@@ -203,7 +203,7 @@ def test_strokes_for_a_reader_of_images_are_said_once(folder: Path, capsys: pyte
         (["--calibrate", "FOLDER/x.ckpt", "--json", "FOLDER/x.ckpt"], "--json and --calibrate name the same file", 2),
         (["--lines", "nowhere"], "nowhere: no such file", 1),
         (["--checkpoint", "nowhere"], "nowhere: no such run folder or checkpoint file", 1),
-        (["--beam-size", "0"], "--beam-size 0: ", 2),
+        (["--beam-size", "0"], "--beam-size: must be", 2),
         (["--threads", "0"], "--threads 0: must be from 1 to", 2),
         (["--worst", "-1"], "must be from 0 to 1,000, got -1", 2),
         (["--lexicon", "nowhere"], "nowhere: no such file", 1),

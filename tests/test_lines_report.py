@@ -179,7 +179,7 @@ def test_pen_strokes_of_no_height_or_width_are_drawn(strokes: list[list[list[flo
 def test_what_is_told_and_written() -> None:
     found = findings(lines())
     assert told(found).splitlines()[0].startswith("CER") and "line_confidence, 5 lines" in told(found)
-    assert told_bad(found)[-1] == "1 of 6 lines are bad, 1 of them not read"
+    assert told_bad(found)[-1] == "bad lines: 1 of 6, 1 of them not read"
     assert told_bad(findings(lines()[:3])) == []
     rows = as_table(found).splitlines()
     assert len(rows) == 7 and {row.count("\t") for row in rows} == {8}

@@ -383,8 +383,8 @@ def test_a_name_that_is_no_text_is_written_all_the_same(
     ("arguments", "code", "said"),
     [
         ([], 2, "the following arguments are required: PATH"),
-        (["a.png", "--beam-size", "0"], 2, "--beam-size 0: "),
-        (["a.png", "--language-weight", "-1"], 2, "--language-weight -1"),
+        (["a.png", "--beam-size", "0"], 2, "--beam-size: must be"),
+        (["a.png", "--language-weight", "-1"], 2, "--language-weight: must be"),
         (["a.png", "--batch-columns", "0"], 2, "must be from 1 to"),
         (["a.png", "--threads", "0"], 2, "--threads 0"),
         (["a.png", "--n-best", "2"], 2, "--n-best 2 needs --format jsonl"),

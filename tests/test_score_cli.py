@@ -109,8 +109,8 @@ def test_a_pipe_that_ends_early_is_noticed(checkpoints: list[str], capsys: pytes
         (("--output", "in.de"), 1, "in.de: would overwrite the input"),
         (("--checkpoint", "gone"), 1, "gone: no such run folder or checkpoint file"),
         (("--checkpoint", "in.de"), 1, "in.de: no checkpoint but text"),
-        (("--length-penalty", "-1"), 2, "--length-penalty -1.0: "),
-        (("--batch-tokens", "0"), 2, "--batch-tokens 0: "),
+        (("--length-penalty", "-1"), 2, "--length-penalty: must be"),
+        (("--batch-tokens", "0"), 2, "--batch-tokens: must be"),
         (("--beam-size", "5"), 2, "unrecognized arguments: --beam-size 5"),
     ],
 )

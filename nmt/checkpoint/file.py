@@ -20,7 +20,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from nmt.checkpoint.instead import others_beside, what_it_is
+from nmt.checkpoint.instead import others_beside, runs_below, what_it_is
 from nmt.config.schema import ROOTS
 from nmt.errors import CheckpointError, NMTError
 from nmt.files import write_then_replace
@@ -127,7 +127,7 @@ def find_checkpoint(path: str | Path) -> Path:
         if (path / name).is_symlink():
             gone = path / name
             raise CheckpointError(f"{gone}: leads to {os.readlink(gone)}, which is not there{others_beside(gone)}")
-    raise CheckpointError(f"{path}: holds no {' or '.join(RUN_FILES[:2])}; has the run reached its first validation?")
+    raise CheckpointError(f"{path}: holds no {' or '.join(RUN_FILES[:2])}; {runs_below(path)}")
 
 
 def load_plain(path: Path) -> Any:

@@ -37,6 +37,15 @@ def others_beside(path: Path) -> str:
     return f"; other checkpoints beside it: {', '.join(names[:_NAMES])}{more}"
 
 
+def runs_below(folder: Path) -> str:
+    """The newest run in a folder that is none itself, and how many there are; else what a run may lack."""
+    found = {one.parent.parent: one.stat().st_mtime for one in folder.glob("*/checkpoints/*.ckpt") if one.is_file()}
+    if not found:
+        return "has the run reached its first validation?"
+    more = f" (the newest of {len(found)} runs there)" if len(found) > 1 else ""
+    return f"name a run in it, such as {max(found, key=lambda run: found[run])}{more}"
+
+
 def _what_archive(path: Path, told: str) -> str:
     try:
         with zipfile.ZipFile(path) as archive:

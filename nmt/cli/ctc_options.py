@@ -37,14 +37,14 @@ def ctc_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """The search options given. Raises ConfigError with one line per problem, DataError where a file is missing."""
     from pydantic import ValidationError
 
+    from nmt.config.problems import wrong_value
     from nmt.config.recognition import CTCSearchConfig
 
     given = {name: value for name in SEARCH_OPTIONS if (value := getattr(arguments, name, None)) is not None}
     try:
         CTCSearchConfig(**given)
     except ValidationError as error:
-        problems = error.errors()
-        lines = [f"{_flag(problem['loc'][0])} {problem['input']}: {problem['msg']}" for problem in problems]
+        lines = [f"{_flag(problem['loc'][0])}: {wrong_value(dict(problem))}" for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     for name in ("language_model", "lexicon"):
         if name in given:

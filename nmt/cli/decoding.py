@@ -97,7 +97,8 @@ def with_overrides(search: "SearchConfig", overrides: dict[str, Any]) -> "Search
     result = _validated(search.model_dump() | overrides)
     idle = [f"--{name.replace('_', '-')}" for name in SAMPLING_ONLY if name in overrides]
     if idle and not result.sampling:
-        raise ConfigError(f"{', '.join(idle)}: of no effect without --sampling; add it, or leave them out")
+        them = "them" if len(idle) > 1 else "it"
+        raise ConfigError(f"{', '.join(idle)}: of no effect without --sampling; add that, or leave {them} out")
     _check_groups(overrides, sampling=result.sampling, groups=result.diverse_beam_groups)
     return result
 
@@ -124,9 +125,10 @@ def _validated(values: dict[str, Any]) -> "SearchConfig":
 
 def _complaint(problem: dict[str, Any]) -> str:
     """One problem; of options that do not go together, in the words of the schema."""
-    if not problem["loc"]:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    return f"--{str(problem['loc'][0]).replace('_', '-')} {problem['input']}: {problem['msg']}"
+    from nmt.config.problems import wrong_value
+
+    flags = "".join(f"--{str(name).replace('_', '-')}: " for name in problem["loc"][:1])
+    return f"{flags}{wrong_value(problem)}"
 
 
 def require_checkpoint(path: Path) -> None:

@@ -80,7 +80,7 @@ def told_bad(found: Findings) -> list[str]:
         return []
     unread = sum(line.hypothesis is None for line in found.lines)
     more = f"; the first {SHOWN} are named above" if len(bad) > SHOWN else ""
-    return [*bad[:SHOWN], f"{len(bad):,} of {len(found.lines):,} lines are bad, {unread:,} of them not read{more}"]
+    return [*bad[:SHOWN], f"bad lines: {len(bad):,} of {len(found.lines):,}, {unread:,} of them not read{more}"]
 
 
 def as_table(found: Findings) -> str:

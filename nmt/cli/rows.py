@@ -17,7 +17,7 @@ NAMED_LINES: Final = 10  # of each kind of remark
 REMARKS: Final = {
     "cut": "reached the maximum length and may lack an end; raise --max-length or --max-length-ratio",
     "lacks_term": "came out without a term of the glossary; if the search did not reach it, raise --beam-size",
-    "lacks_copy": "came out without a number or the like of the source, for which --copy found no place; look at them",
+    "lacks_copy": "came out without what stands in brackets, for which --copy found no place; look at them",
 }
 
 
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     text: str
     cut: bool = False  # at its maximum length
     lacks_term: bool = False  # of the glossary
-    lacks_copy: bool = False  # of a number, say, that was to be copied
+    lacks_copy: tuple[str, ...] = ()  # numbers, say, that were to be copied
 
     @classmethod
     def of(cls, translation: "Translation", text: str) -> "Row":
@@ -37,7 +37,7 @@ class Row(NamedTuple):
             text,
             cut=any(not hypothesis.finished for hypothesis in best),
             lacks_term=any(hypothesis.missing_terms for hypothesis in best),
-            lacks_copy=any(hypothesis.missing_copies for hypothesis in best),
+            lacks_copy=tuple(text for hypothesis in best for text in hypothesis.missing_copies),
         )
 
 
@@ -107,19 +107,21 @@ class Remarks:
         """`speaker` begins each warning: the command, and the system if there are several."""
         self._speaker = speaker
         self._count = dict.fromkeys(REMARKS, 0)
-        self._first: dict[str, list[int]] = {kind: [] for kind in REMARKS}
+        self._first: dict[str, list[str]] = {kind: [] for kind in REMARKS}
 
     def note(self, number: int, row: Row) -> None:
         """Line `number` has been written."""
         for kind in REMARKS:
-            if getattr(row, kind):
+            if found := getattr(row, kind):
                 self._count[kind] += 1
-                self._first[kind] += [number] if len(self._first[kind]) < NAMED_LINES else []
+                if len(self._first[kind]) < NAMED_LINES:
+                    what = f" ({', '.join(found)})" if isinstance(found, tuple) else ""
+                    self._first[kind].append(f"{number}{what}")
 
     def warn(self) -> None:
         """A line a kind on the standard error output, if there is something to tell."""
         for kind, text in REMARKS.items():
             if count := self._count[kind]:
-                named = ", ".join(map(str, self._first[kind])) + (", …" if count > NAMED_LINES else "")
+                named = ", ".join(self._first[kind]) + (", …" if count > NAMED_LINES else "")
                 were = "translations of lines" if count > 1 else "translation of line"
                 print(f"{self._speaker}: warning: {count} {were} {named} {text}", file=sys.stderr)

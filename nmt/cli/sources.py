@@ -40,6 +40,8 @@ def read_sources(stack: ExitStack, arguments: argparse.Namespace) -> Sources:
         stream: BinaryIO = sys.stdin.buffer
         if arguments.input != "-":
             stream = stack.enter_context(open(arguments.input, "rb"))  # noqa: SIM115, the stack closes it
+        elif sys.stdin.isatty():
+            print("translate: a sentence a line, then Ctrl-D; --interactive answers each at once", file=sys.stderr)
         raw: Iterable[bytes] = unpacked(stream)
         if isinstance(raw, BufferedReader) and not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raw = arriving = ArrivingLines(raw)

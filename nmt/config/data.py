@@ -28,6 +28,11 @@ class CorpusSource(Frozen):
     revision: str | None = Field(default=None, description="git revision of a hub dataset")
     weight: Number = Field(default=1.0, gt=0.0, le=100.0, description="2.0 shows every pair twice an epoch")
 
+    @property
+    def collection(self) -> tuple[str, ...] | None:
+        """What its validation and test sets share with it; None for files of one's own, which do not say."""
+        return {"demo": ("demo",), "hub": ("hub", self.path, self.subset or "")}.get(self.kind)
+
 
 def _parse_source(text: str) -> dict[str, str]:
     """`demo:train` and `hub:owner/name` name their kind; every other string is a path."""

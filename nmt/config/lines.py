@@ -28,6 +28,11 @@ class LineSource(Frozen):
     symbols: Count = Field(default=8, le=1000, description="pendigits and digits: most symbols of a composed line")
     lines: Count | None = Field(default=None, description="pendigits and digits: how many lines to compose")
 
+    @property
+    def collection(self) -> tuple[str, ...] | None:
+        """What its validation and test sets share with it; None for files of one's own, which do not say."""
+        return {"digits": ("digits",), "hub": ("hub", self.path, self.subset or "")}.get(self.kind)
+
 
 def _parse_source(text: str) -> dict[str, str]:
     """`digits:train`, `pendigits:test:FILE` and `hub:owner/name` name their kind; every other string is a path."""

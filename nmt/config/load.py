@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from nmt.config.data import CorpusSource
 from nmt.config.document import Document, Key, Value, plain_value, read_document, write_document
 from nmt.config.find import find_config
+from nmt.config.lines import LineSource
 from nmt.config.options import Option, item_of, may_be_null, options, section, takes_corpora, takes_flag, takes_text
 from nmt.config.problems import COMMAND_LINE, explain, unknown_option
 from nmt.config.schema import Root, RunConfig, root_of
@@ -47,9 +49,10 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> RunC
     given = parse_overrides(overrides)
     root = _root(values, places, given)
     _respell(values, (), root, document.spellings)
+    written = _training_sources(values, root)
     problems = _apply(values, places, given, root)
     try:
-        config = root.model_validate(values)
+        config = _without_foreign_sets(root.model_validate(values), written, places)
     except ValidationError as error:
         problems += explain(error, places, root)
     if problems:
@@ -87,6 +90,31 @@ def parse_overrides(arguments: Iterable[str]) -> list[Override]:
     if stray:
         raise ConfigError(f"{COMMAND_LINE}: {stray[0]!r} belongs to no option; options are --section.key VALUE")
     return parsed
+
+
+def _training_sources(values: Mapping[str, Value], root: Root) -> Sequence[CorpusSource | LineSource]:
+    """What a file trains on; nothing where that is no corpus, which will be said elsewhere."""
+    data = values.get("data")
+    try:
+        return root.model_validate({"data": {"train": data["train"]}}).data.train if isinstance(data, dict) else ()
+    except (KeyError, ValidationError):
+        return ()
+
+
+def _without_foreign_sets(
+    config: RunConfig, written: Sequence[CorpusSource | LineSource], places: Mapping[Key, str]
+) -> RunConfig:
+    """Without validation and test sets of a collection that the file trains on and the command line does not.
+
+    With `--config gnmt_small --data.train corpus/train` nobody means the embedded grammar's test set.
+    """
+    left = {one.collection for one in written} - {one.collection for one in config.data.train} - {None}
+    changed = {
+        name: tuple(one for one in getattr(config.data, name) if one.collection not in left)
+        for name in ("validation", "test")
+        if places.get(("data", name)) != COMMAND_LINE
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update=changed)}) if left else config
 
 
 def _read(path: Path) -> Document:

@@ -78,16 +78,24 @@ def _given_now(key: Key, places: Mapping[Key, str]) -> bool:
     return any(place == COMMAND_LINE for below, place in places.items() if below[: len(key)] == key)
 
 
+def wrong_value(problem: Mapping[str, Any]) -> str:
+    """What is wrong with a value by itself, in our words: one of pydantic's problems with a number or a word."""
+    kind, got = problem["type"], f"got {_shown(problem['input'])}"
+    if kind in _BOUNDS:
+        bound = _BOUNDS[kind]
+        return f"must be {_COMPARISONS[bound]} {problem['ctx'][bound]:,}, {got}"
+    if kind in _KINDS:
+        return f"{_KINDS[kind]}, {got}"
+    if kind == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}, {got}"
+
+
 def _complaint(problem: dict[str, Any], key: Key, root: type[Frozen]) -> str:
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     got = f"got {_shown(given)}"
     if kind == "extra_forbidden":
         return unknown_option(".".join(part for part in key if isinstance(part, str)), root)
-    if kind in _BOUNDS:
-        bound = _BOUNDS[kind]
-        return f"must be {_COMPARISONS[bound]} {context[bound]:,}, {got}"
-    if kind in _KINDS:
-        return f"{_KINDS[kind]}, {got}"
     if kind == "literal_error":
         option = options(root).get(dotted(key))
         choices = option.kind if option else str(context["expected"]).replace("'", "")
@@ -99,11 +107,7 @@ def _complaint(problem: dict[str, Any], key: Key, root: type[Frozen]) -> str:
         names = ", ".join(f"{dotted(key)}.{name}" for name in below.model_fields) if below else "path: ..."
         number = "a number or " if below is not None and below.spelled_out(1.0) != 1.0 else ""
         return f"is {number}a section ({names}), {got}"
-    if kind == "missing":
-        return "must be given"
-    if kind == "value_error":
-        return str(problem["msg"]).removeprefix("Value error, ")
-    return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}, {got}"
+    return "must be given" if kind == "missing" else wrong_value(problem)
 
 
 def _shown(value: Any) -> str:
