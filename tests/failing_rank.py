@@ -6,6 +6,7 @@ At step -1 it fails while it prepares, and where RANK is -1 every rank does.
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 from torch import Tensor
@@ -24,6 +25,11 @@ def fail(kind: str) -> None:
         raise DataError("a.en: cannot be read")
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "launcher":
+        launcher = os.getppid()
+        os.kill(launcher, signal.SIGKILL)
+        while os.getppid() == launcher:
+            time.sleep(0.01)
 
 
 if __name__ == "__main__":

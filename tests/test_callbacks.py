@@ -1,5 +1,6 @@
 """Callbacks together, in a real (tiny) training: resume, signals, averaging, samples, curves, stopping."""
 
+import contextlib
 import csv
 import html
 import json
@@ -19,9 +20,10 @@ from tiny_training import Task, fit, tiny_config
 
 from nmt.config.schema import ROOTS, Root
 from nmt.errors import StorageError
+from nmt.files import atomic_write
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training.averaging import ema_callback
-from nmt.training.ending.stopping import Interrupted, early_stopping
+from nmt.training.ending.stopping import Interrupted, early_stopping, interrupts_kept
 from nmt.training.keeping.checkpoint_io import read_checkpoint
 from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.keeping.random_state import KEY, capture, restore
@@ -287,6 +289,23 @@ def test_two_processes_stop_together_and_go_on_to_the_same_end(tmp_path: Path) -
     assert measurements(tmp_path / "killed") == measurements(tmp_path / "whole")
 
 
+def test_an_interrupt_before_the_first_step_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning swallowed it, and left with exit code 1 and without a word."""
+
+    def setup(task: Task, stage: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Task, "setup", setup)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_kept():
+            fit(tmp_path, tiny_config(max_steps=2))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pytest.raises(SystemExit, match="3"), interrupts_kept():
+        raise SystemExit(3)
+
+
 def test_signal_handlers_are_given_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     fit(tmp_path, tiny_config(max_steps=2))
@@ -310,6 +329,35 @@ def test_a_full_disk_ends_the_run_with_the_checkpoint_before_it(
 SAMPLE = SampleTranslation(
     "ein <b>Haus</b>\tund", "a\nhouse", "a house", 50.0, numpy.array([[0.75, 0.25, 0.0]]), ("<b>", "ﬁ", "y"), ("$x$",)
 )
+
+
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("report", [1, 100], ids=["at-a-report", "at-a-save"])
+def test_a_folder_that_was_moved_ends_the_run_and_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: int
+) -> None:
+    """The run went on in a new one, without its configuration and its resume.sh."""
+    learn = Task.training_step
+
+    def training_step(task: Task, batch: Any, batch_idx: int) -> torch.Tensor:
+        if task.global_step == 7:
+            (tmp_path / "run").rename(tmp_path / "moved")
+        return learn(task, batch, batch_idx)
+
+    config = tiny_config(max_steps=14, log_every_steps=report, checkpoint_every_steps=2, validate_every_steps=5)
+    with monkeypatch.context() as patched:
+        patched.setattr(Task, "training_step", training_step)
+        with pytest.raises(StorageError, match=r"run.*: moved or deleted since this start.*: move it back"):
+            fit(tmp_path / "run", config)
+    with monkeypatch.context() as patched:
+        patched.setattr(curves, "draw_curves", lambda metrics, picture, panels: atomic_write(picture, ""))
+        curves.LearningCurves(tmp_path / "run" / "metrics.csv", tmp_path / "run" / "curves.png", ())._draw()
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "moved").rename(tmp_path / "run")
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"] == 6
+    whole = fit(tmp_path / "whole", config)
+    assert weights(fit(tmp_path / "run", config)) == weights(whole)
+    assert measurements(tmp_path / "run") == measurements(tmp_path / "whole")
 
 
 def test_a_table_has_one_line_a_sample_whatever_it_holds() -> None:
@@ -468,6 +516,10 @@ def test_a_validation_made_up_for_is_one_of_its_own_epoch(
         patched.setattr(Task, "validation_step", killed)
         with pytest.raises(RuntimeError, match="killed"):
             fit(tmp_path / "killed", config, total_steps=21)
+    with monkeypatch.context() as patched, contextlib.suppress(RuntimeError):  # and killed again, in the next step
+        patched.setattr(Task, "training_step", killed)
+        fit(tmp_path / "killed", config, total_steps=21)
+    assert not read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.ckpt")["validation_due"]
     assert weights(fit(tmp_path / "killed", config, total_steps=21)) == weights(whole)
     rows = measurements(tmp_path / "killed")
     assert rows[-2:] == measurements(tmp_path / "whole")[-2:]

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytorch_lightning as lightning
@@ -18,7 +21,7 @@ from nmt.checkpoint import read_checkpoint
 from nmt.config.schema import Config
 from nmt.data.loader import LENT
 from nmt.errors import ConfigError, DataError, TrainingError
-from nmt.training.ending.meeting import MeetingStrategy, meet
+from nmt.training.ending.meeting import LAUNCHER, MeetingStrategy, _check_address, meet
 from nmt.training.ending.peers import PeerFailed, Peers, failure_file, is_lost_peer, peers_among
 from nmt.training.ending.stopping import GracefulStop, Interrupted, StoppedAtOnce
 from nmt.training.keeping.checkpoint_io import damage
@@ -31,7 +34,7 @@ class Trainer(lightning.Trainer):
 
     world_size, global_rank, global_step = 2, 0, 7
     is_global_zero = True
-    strategy = None
+    strategy: Any = None
 
     def __init__(self) -> None: ...
 
@@ -218,20 +221,47 @@ def test_an_address_that_the_first_rank_does_not_have_is_said(monkeypatch: pytes
     monkeypatch.setenv("MASTER_ADDR", "nowhere.invalid")
     with pytest.raises(ConfigError, match=r"^the first process does not reach itself at nowhere\.invalid:\d+ \("):
         meet(LightningEnvironment(), 0, 2, lambda: None, [])
+    for here in ("127.0.0.1", "localhost", socket.gethostname()):
+        _check_address(here, 9)
 
 
-ORPHAN = """
-import os, subprocess, sys, time
-from nmt.training.ending.meeting import MeetingStrategy
-strategy = MeetingStrategy(lambda: None)
-if "LOCAL_RANK" in os.environ:
-    time.sleep(1.0)
-    print("left", strategy.left_alone(), file=open(sys.argv[1], "w"))
-else:
-    subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, "LOCAL_RANK": "1"})
-    if sys.argv[2] == "stays":
-        time.sleep(60)
-"""
+def test_a_launched_process_does_not_wait_without_the_one_that_launched_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked for the first rank for ten minutes, which had been killed."""
+    monkeypatch.setattr("nmt.training.ending.meeting.SILENCE", timedelta(seconds=0.1))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("MASTER_PORT", "9")
+    for launcher, said in (
+        (os.getppid(), "rank 1 of 2: waited"),
+        (os.getpid(), "rank 1 of 2: the process that launched"),
+    ):
+        monkeypatch.setenv(LAUNCHER, str(launcher))
+        with pytest.raises(PeerFailed, match=f"^{said}"):
+            meet(LightningEnvironment(), 1, 2, lambda: None, [])
+
+
+@pytest.mark.slow
+def test_no_rank_outlives_the_one_that_launched_it(folder: Path) -> None:
+    killed = finished([sys.executable, *command(folder, "launcher", ranks=2, kind="launcher", rank=1, step=-1)])
+    assert killed.returncode == -signal.SIGKILL, killed.stderr  # and standard error is closed by all, or this waits
+    assert "error" not in killed.stderr and "Traceback" not in killed.stderr
+
+
+@pytest.mark.parametrize("kind", [Interrupted, StoppedAtOnce])
+def test_a_stop_is_said_by_the_first_process_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Interrupted]
+) -> None:
+    """Each launched one said it again."""
+    launched = Trainer()
+    launched.global_rank = 1
+    launched.strategy = SimpleNamespace(cluster_environment=LightningEnvironment())
+    for local_rank, left_by in ((0, kind), (1, SystemExit)):
+        monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+        with pytest.raises(left_by) as caught, Peers(tmp_path).fail_together(launched, resume_command="sh resume.sh"):
+            raise kind("stopped by SIGINT after step 7")
+    assert caught.value.code == 75
+    assert failure_file(tmp_path, 1).exists() == (kind is StoppedAtOnce)
 
 
 def test_what_was_written_in_an_earlier_start_is_none_of_this_one(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ class RecognitionConfig(EveryRun):
 
     makes: ClassVar[str] = "a recogniser"
     used_by: ClassVar[str] = "recognize"
+    used_on: ClassVar[str] = "IMAGES"
     embedded: ClassVar[str] = "digits:train"
 
     task: Literal["recognition"] = "recognition"

@@ -14,6 +14,7 @@ class EveryRun(Frozen):
 
     makes: ClassVar[str]  # "a translator", in messages
     used_by: ClassVar[str]  # the command that uses what such a run makes
+    used_on: ClassVar[str]  # what that command is given to try it
     embedded: ClassVar[str]  # a corpus that needs no file, as `data.train` takes it
 
     task: str

@@ -23,6 +23,7 @@ class Config(EveryRun):
 
     makes: ClassVar[str] = "a translator"
     used_by: ClassVar[str] = "translate"
+    used_on: ClassVar[str] = "--interactive"
     embedded: ClassVar[str] = "demo:train"
 
     task: Literal["translation"] = "translation"

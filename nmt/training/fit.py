@@ -22,6 +22,7 @@ from nmt.training.ending.faults import memory_explained, preparation_explained
 from nmt.training.ending.meeting import MeetingStrategy
 from nmt.training.ending.peers import peers_among
 from nmt.training.ending.slurm import cluster, job_id
+from nmt.training.ending.stopping import interrupts_kept
 from nmt.training.finish import average_best
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.kinds import kind_of
@@ -66,7 +67,7 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
         _introduce(run, parts, levers, resuming_from=newest)
         with _closed(trainer, run):
             together = peers.fail_together(trainer, resume_command=run.resume_command)
-            with together, memory_explained(trainer, parts.too_large):
+            with together, memory_explained(trainer, parts.too_large), interrupts_kept():
                 trainer.fit(
                     parts.task,
                     train_dataloaders=parts.loader,
@@ -79,8 +80,9 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                     average_best(run, parts.task, parts.evaluation(), device=device)
                 parts.evaluate_tests(run, device)
                 log.info(
-                    "done: the best checkpoint is in %s; next: nmt %s --checkpoint %s",
-                    *(run.path, config.used_by, shlex.quote(str(run.path))),
+                    "done: the %s checkpoint is in %s; next: nmt %s --checkpoint %s %s",
+                    *("best" if config.data.validation else "last", run.path),
+                    *(config.used_by, shlex.quote(str(run.path)), config.used_on),
                 )
     return run.path
 
@@ -168,6 +170,8 @@ def _introduce(run: RunFolder, parts: Parts, levers: Levers, *, resuming_from: P
     log.info("model: %s parameters", f"{parts.parameters:,}")
     for line in levers.report().splitlines():
         log.info("%s", line)
+    if not run.config.data.test:
+        log.info("no data.test: nothing will be scored at the end")
     log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
 
 

@@ -178,6 +178,15 @@ def differing_keys(old: RunConfig, new: RunConfig, *, may_change: Collection[str
     return {key: (short.get(key), shorter[key]) for key in fixed if before.get(key) != after[key]}
 
 
+def check_still_there(folder: Path) -> None:
+    """StorageError where the folder of a run, or one in it, is gone: what is written there now would be alone."""
+    if not folder.is_dir():
+        raise StorageError(
+            f"{folder}: moved or deleted since this start, which ends here; nothing is written elsewhere, and the"
+            " checkpoints are where the folder is now: move it back, and go on with the resume.sh in it"
+        )
+
+
 def is_first_process(variables: Mapping[str, str] | None = None) -> bool:
     """Whether this is the process that writes: rank 0 of torchrun, of SLURM or of Lightning's own launcher, or alone.
 

@@ -7,10 +7,12 @@ what others wrote (`peers.py`) and at the processes it has launched.
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from lightning_fabric.plugins import ClusterEnvironment
 from lightning_fabric.strategies.launchers.subprocess_script import _launch_process_observer
@@ -19,16 +21,24 @@ from torch.distributed import DistNetworkError, TCPStore  # type: ignore[attr-de
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from nmt.errors import ConfigError
-from nmt.training.ending.peers import SILENCE, PeerFailed
+from nmt.training.ending.peers import SILENCE, PeerFailed, is_launched
 
 PAUSE = 0.05  # seconds between two looks at the others
+ANSWER = timedelta(seconds=30)  # for the store to answer; torch would wait for minutes
+LAUNCHER = "NMT_LAUNCHER"  # processes that Lightning launches find here the number of the one that did
 
 
 class MeetingStrategy(DDPStrategy):
     """Gradients averaged over ranks that have met by `meet`."""
 
     def __init__(self, failure: Callable[[], str | None]) -> None:
-        """`failure` is what another rank wrote of its own, None as long as there is nothing."""
+        """`failure` is what another rank wrote of its own, None as long as there is nothing.
+
+        ConfigError where MASTER_PORT is no port.
+        """
+        _check_port()
+        if "LOCAL_RANK" not in os.environ:
+            os.environ[LAUNCHER] = str(os.getpid())
         super().__init__(timeout=SILENCE)
         self._failure = failure
 
@@ -58,11 +68,10 @@ def meet(
         if said := failure():
             raise PeerFailed(said if launched else f"{name}: stopped before the first step, because {said}")
         if ended:
-            number, code = rank + ended[0], launched[ended[0] - 1].returncode
-            raise PeerFailed(
-                f"rank {number} of {ranks} ended without a word (exit code {code}) before the first step: killed, or"
-                " crashed (the kernel kills where memory ends: see dmesg)"
-            )
+            code = launched[ended[0] - 1].returncode
+            raise PeerFailed(f"rank {rank + ended[0]} of {ranks} {_ended_by(code)}")
+        if _left_alone(environment):
+            raise PeerFailed(f"{name}: the process that launched it has ended")
         if time.monotonic() > deadline:
             raise PeerFailed(
                 f"{name}: waited {SILENCE} for rank {', '.join(map(str, missing))}: it failed, still prepares, or"
@@ -78,6 +87,58 @@ def meet(
     return store
 
 
+def _ended_by(code: int) -> str:
+    """How a process ended before the first step, of which nothing else is known."""
+    if code >= 0:
+        return f"ended with exit code {code} before the first step; its own output says why"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # a real-time signal has none
+        name = f"signal {-code}"
+    return f"was killed by {name} before the first step (the kernel kills where memory ends: see dmesg)"
+
+
+def _left_alone(environment: ClusterEnvironment) -> bool:
+    """Whether this process was launched by one that is gone; Python has then got another parent."""
+    parent = str(os.getppid())
+    return is_launched(environment) and os.environ.get(LAUNCHER, parent) != parent
+
+
+def _check_port() -> None:
+    port = os.environ.get("MASTER_PORT")
+    if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ConfigError(f"MASTER_PORT is '{port}'; it must be a number from 1 to 65535, or unset")
+
+
+def _check_address(address: str, port: int) -> None:
+    """ConfigError where the first process does not reach itself; torch would try for minutes, and print its frames."""
+    try:
+        places = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        if any(_is_here(family, place[0]) for family, _, _, _, place in places):
+            return
+        with (  # an address that only leads here
+            socket.create_server(("", port), family=places[0][0]) as server,
+            socket.create_connection((address, port), timeout=5.0),
+        ):
+            server.settimeout(5.0)  # it may have been somebody else who answered
+            server.accept()[0].close()
+    except OSError as error:
+        raise ConfigError(
+            f"the first process does not reach itself at {address}:{port} ({error}); name the address of its machine"
+            " in the variable MASTER_ADDR, or, where all processes run on one, unset it"
+        ) from None
+
+
+def _is_here(family: int, address: str | int) -> bool:
+    """Whether this machine has the address."""
+    try:
+        with socket.socket(family) as server:
+            server.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 def _store(environment: ClusterEnvironment, *, host: bool) -> Store | None:
     """The store in which torch lets ranks meet too; None as long as nobody answers there."""
     address, port = environment.main_address, environment.main_port
@@ -89,15 +150,23 @@ def _store(environment: ClusterEnvironment, *, host: bool) -> Store | None:
         except OSError:
             return None
     try:
-        store = TCPStore(address, port, is_master=host, wait_for_workers=False, multi_tenant=True)
+        if host:
+            _check_address(address, port)
+        store = TCPStore(address, port, is_master=host, timeout=ANSWER, wait_for_workers=False, multi_tenant=True)
     except DistNetworkError as error:
-        if "EADDRINUSE" not in str(error):
-            raise
+        if not host:  # who answered is gone again
+            return None
+        why = "is another program's" if "EADDRINUSE" in str(error) else f"cannot be used ({_first_line(error)})"
         raise ConfigError(
-            f"port {port}, at which the processes of this run are to meet, is another program's; name a free one in"
-            " the variable MASTER_PORT"
+            f"port {port} at {address}, at which the processes of this run are to meet, {why}; name a free one in the"
+            " variable MASTER_PORT, and the first process's machine in MASTER_ADDR"
         ) from error
     return PrefixStore(f"nmt/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+
+
+def _first_line(error: BaseException) -> str:
+    """What torch says before its frames."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

@@ -164,11 +164,15 @@ class Peers(Callback):
                 )
                 if isinstance(error, NMTError):
                     error.args = (f"{name}: {error}",)
+            if isinstance(error, Interrupted) and _is_launched(trainer):  # all stop, and the first one says it
+                raise SystemExit(error.exit_code) from None
             raise
         finally:
             self._end_launched()
 
     def _write_down(self, cause: str, trainer: "lightning.Trainer") -> None:
+        if not self._folder.is_dir():  # moved away, and not to be made anew
+            return
         with contextlib.suppress(StorageError):  # no space left, perhaps: that was it then
             atomic_write(failure_file(self._folder, trainer.global_rank), cause + "\n")
 
@@ -228,10 +232,13 @@ def peers_among(callbacks: Iterable[Callback]) -> Peers:
     return next(one for one in callbacks if isinstance(one, Peers))
 
 
-def _is_launched(trainer: "lightning.Trainer") -> bool:
+def is_launched(environment: object) -> bool:
     """Whether this process is a child of the first one on its machine, which writes to the same terminal."""
-    environment = getattr(trainer.strategy, "cluster_environment", None)
     return isinstance(environment, LightningEnvironment) and environment.local_rank() > 0
+
+
+def _is_launched(trainer: "lightning.Trainer") -> bool:
+    return is_launched(getattr(trainer.strategy, "cluster_environment", None))
 
 
 def failure_file(folder: Path, rank: int) -> Path:

@@ -1,9 +1,11 @@
 """When a run ends before its last step: a signal, the time limit, or no better score for too long."""
 
+import contextlib
 import logging
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -104,6 +106,17 @@ class GracefulStop(StepCallback, Checkpoint):
         self._previous = {}
 
 
+@contextlib.contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Around a training: Ctrl-C before the first step stays a KeyboardInterrupt; Lightning leaves without a word."""
+    try:
+        yield
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from leaving
+        raise
+
+
 class TimeLimit(StepCallback):
     """Ends the run, with a last validation, after `minutes` of training; validations and earlier starts count."""
 
@@ -145,7 +158,7 @@ class FinalValidation(StepCallback):
     """
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
-        """A run that has made its last step makes no other; Lightning, counting epochs, takes the last for unfinished."""
+        """A run that has made its last step makes no other; to Lightning, its last epoch may be unfinished."""
         super().on_train_start(trainer, pl_module)
         total = getattr(pl_module, "total_steps", None)
         if total is not None and trainer.global_step >= total:

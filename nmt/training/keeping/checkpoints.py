@@ -19,6 +19,7 @@ from nmt.config.training import Metric, TrainConfig
 from nmt.errors import TrainingError
 from nmt.files import atomic_write, copy_whole, replace_link
 from nmt.training.keeping.checkpoint_io import damage
+from nmt.training.run import check_still_there
 
 # configuration → (logged name, which way is better)
 MONITORS: dict[Metric, tuple[str, str]] = {
@@ -133,6 +134,7 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: "lightning.Trainer", *, score: float | None = None) -> None:
         """Save the run as it stands, on all ranks; with a `score`, among the best too."""
+        check_still_there(self.folder)
         step = trainer.global_step
         newest = Kept(f"last-{step:08d}.ckpt", step, None)
         trainer.save_checkpoint(self.folder / newest.file)

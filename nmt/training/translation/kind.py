@@ -8,7 +8,7 @@ from nmt.training.watching.progress import LEARNING, Shown
 UNIT = "tokens"
 
 PANELS = (
-    Panel("Loss", "nats per token", (("train/loss", "training"), ("validation/loss", "validation"))),
+    Panel("Loss", "nats per token", (("train/loss", "training, as optimised"), ("validation/loss", "validation"))),
     Panel("Perplexity", "per token", (("train/perplexity", "training"), ("validation/perplexity", "validation")), True),
     Panel(
         "Translation quality",

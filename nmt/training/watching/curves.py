@@ -66,6 +66,8 @@ class LearningCurves(Callback):
             self._draw()
 
     def _draw(self) -> None:
+        if not self._metrics.exists():  # nothing measured yet, or a folder that was moved
+            return
         started = time.monotonic()
         try:
             draw_curves(self._metrics, self._picture, self._panels)

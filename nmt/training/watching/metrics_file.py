@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.errors import TrainingError
 from nmt.files import append_whole, atomic_write
-from nmt.training.run import is_first_process
+from nmt.training.run import check_still_there, is_first_process
 
 
 class MetricsFile(Logger):
@@ -54,6 +54,7 @@ class MetricsFile(Logger):
 
         StorageError, and no half of a row, where the disk is full: a run without its measurements is not one to go on.
         """
+        check_still_there(self.path.parent)
         row = {name: _number(float(value)) for name, value in metrics.items()}
         row["step"] = str(0 if step is None else step + 1)
         new = [name for name in row if name not in self._columns]
