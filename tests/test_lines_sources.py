@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nmt.config.lines import LinesConfig, LineSource
+from nmt.data.lines.kind import source_kind
 from nmt.data.lines.line import Line, Pixels, Points
-from nmt.data.lines.sources import check_lines_files, read_lines, source_kind
+from nmt.data.lines.sources import check_lines_files, read_lines
 from nmt.errors import DataError
 
 

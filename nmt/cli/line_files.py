@@ -52,8 +52,8 @@ def check_keeps_lines(output: Path, *, sources: Iterable[Path] = ()) -> None:
     """
     if not output.is_file():
         return
+    from nmt.data.lines.kind import TABLES
     from nmt.data.lines.picture import SUFFIXES
-    from nmt.data.lines.sources import TABLES
 
     place = output.resolve()
     inside = any(source.is_dir() and place.is_relative_to(source.resolve()) for source in sources)

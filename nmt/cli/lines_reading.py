@@ -40,7 +40,7 @@ def listed(sources: "LinesConfig", *, kind: Literal["image", "strokes"]) -> "lis
 
 
 def _check_kind(source: "LineSource", kind: Literal["image", "strokes"]) -> None:
-    from nmt.data.lines.sources import source_kind
+    from nmt.data.lines.kind import source_kind
 
     found = "strokes" if source_kind(source) in ("strokes", "pendigits") else "image"
     if found != kind:

@@ -40,7 +40,8 @@ def _check_is_text(source: "CorpusSource", place: str, languages: Collection[str
 
 def check_are_lines(lines: "LinesConfig") -> None:
     """Raise DataError for a source that is not there or no source of lines; where it is text, with what reads that."""
-    from nmt.data.lines.sources import check_lines_files, source_kind
+    from nmt.data.lines.kind import source_kind
+    from nmt.data.lines.sources import check_lines_files
 
     for source in (*lines.train, *lines.validation, *lines.test):
         try:

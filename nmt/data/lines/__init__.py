@@ -1,9 +1,11 @@
 """Lines of handwriting: from images, pages and pen strokes to padded batches.
 
 line.py        Line: a name, a transcript, a writer, and where its pixels or points are read from
+kind.py        what kind a source is of, told by its name and what lies in it
 sources.py     read_lines: every kind of source → Line      (tables, pairs, pages, hub, stroke_rows, pendigits, digits)
 pages.py       ALTO and PAGE files cut into lines           (alto, page_xml → text_line; markup: XML without entities)
 composed.py    which single symbols make a line             (for pendigits and digits)
+alto_writer.py page_writer.py  pages of what was read       (placed: what both are given)
 picture.py     images: reading, cutting by polygon, scaling to the model's height
 strokes.py     pen strokes → features
 prepare.py     prepare_lines: read, check, count what is bad (report), look for what splits share (leaks)

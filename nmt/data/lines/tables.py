@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.config.lines import LineSource
+from nmt.data.lines.kind import TABLES
 from nmt.data.lines.line import Line
 from nmt.data.lines.picture import ImageFile, Unreadable
-from nmt.data.lines.sources import TABLES
 from nmt.data.pairs import is_text
 from nmt.data.text_files import decoded, raw_lines
 from nmt.errors import DataError
