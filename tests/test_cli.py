@@ -310,6 +310,12 @@ def test_missing_files_are_all_named_with_what_is_near(
     assert "\n  data.test: x.tsv: no such file" in message
     assert "\n  tokenizer: spm.model: no such file\n" in message
     assert "val.en: no such file" not in message
+    Path("corpus").mkdir()
+    Path("corpus/val.en").write_text("a\n")
+    folder = ["--config", "gnmt_multi30k", "--data.train", "corpus", "--data.validation", "corpus/val"]
+    said = "error: 2 problems:\n  data.train: corpus: is a folder; a text corpus is the prefix of two files"
+    assert complaint(capsys, *folder, code=1).startswith(f"{said}, such as corpus/val\n")
+    assert "no file in this one ends in .fr" in complaint(capsys, *folder, "--data.source", "fr", code=1)
 
 
 @pytest.fixture

@@ -94,9 +94,10 @@ def _card(found: Findings, index: int) -> str:
     writer = f" · {clean_text(line.writer)}" if line.writer else ""
     problem = "" if line.problem is None else f'<p class="problem">{clean_text(line.problem)}</p>'
     edits = character_alignment(*line.pair, found.rates.measure)
+    errors = "1 error" if counts.errors == 1 else f"{counts.errors:,} errors"
     return (
         f'<article id="line{index}"><h3>{clean_text(line.name)}</h3>'
-        f"<p>{counts.errors} errors, CER {percent(counts.rate)}{sure}{writer}</p>{problem}{_picture(line)}"
+        f"<p>{errors}, CER {percent(counts.rate)}{sure}{writer}</p>{problem}{_picture(line)}"
         f'<p class="cells">{"".join(map(_cell, edits))}</p></article>'
     )
 

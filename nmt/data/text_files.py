@@ -100,12 +100,22 @@ def resolve_side(prefix: str, language: str, given: str | None) -> str:
     path = given or f"{prefix}.{language}"
     if not os.path.exists(path) and os.path.exists(f"{path}.gz"):
         return f"{path}.gz"
+    if not os.path.exists(path) and given is None and os.path.isdir(prefix):
+        raise DataError(
+            f"{prefix}: is a folder; a text corpus is the prefix of two files, {_prefixes(prefix, language)}"
+        )
     if not os.path.exists(path) and given is None and os.path.isfile(prefix):
         raise DataError(
             f"{path}: no such file, though {prefix} is one; a text corpus is the prefix of two files, "
             f"PREFIX.{language} and the other language's; a table ends in .tsv, .jsonl or .parquet (or say its kind)"
         )
     return path
+
+
+def _prefixes(folder: str, language: str) -> str:
+    """What to give of the files in a folder."""
+    found = sorted(name.removesuffix(f".{language}") for name in os.listdir(folder) if name.endswith(f".{language}"))
+    return f"such as {folder}/{found[0]}" if found else f"and no file in this one ends in .{language}"
 
 
 @dataclass(frozen=True)
