@@ -125,14 +125,7 @@ def beam_search(
         beam = beam._replace(coverage=coverage, state=state, chooser=chosen)
         ended.admit(beam, choice, length)
         beam = _next_beam(stepper, chooser, beam, choice, keep=ended.staying(beam, choice, length))
-    paths = read_paths(history, ended.scores.tolist(), ended.places.tolist())
-    found = _hypotheses(paths, path_attention(history, paths, source_lengths), end, sentences=maximum_lengths.shape[0])
-    for sentence, limit in enumerate(maximum_lengths.tolist()):
-        if not found[sentence] and not chooser.may_fail(sentence):
-            if limit > 0:
-                raise impossible(sentence)
-            found[sentence].append(EMPTY_HYPOTHESIS)
-    return found
+    return _results(history, ended, chooser, end, maximum_lengths, source_lengths)
 
 
 class _Ended:
@@ -229,6 +222,25 @@ def _next_beam(
     if keep.shape[0] > 0 and not unchanged:
         state = stepper.reorder(state, keep, rows)
     return _Beam(sentences, limits, tokens, totals, coverage, state, chooser.reorder(beam.chooser, keep, survivors))
+
+
+def _results(
+    history: list[Step],
+    ended: _Ended,
+    chooser: Chooser,
+    end: int,
+    maximum_lengths: Int[Tensor, " B"],
+    source_lengths: Int[Tensor, " B"] | None,
+) -> list[list[Hypothesis]]:
+    """What ended, read off the history. Raises ValueError for a sentence that has nothing and should have."""
+    paths = read_paths(history, ended.scores.tolist(), ended.places.tolist())
+    found = _hypotheses(paths, path_attention(history, paths, source_lengths), end, sentences=maximum_lengths.shape[0])
+    for sentence, limit in enumerate(maximum_lengths.tolist()):
+        if not found[sentence] and not chooser.may_fail(sentence):
+            if limit > 0:
+                raise impossible(sentence)
+            found[sentence].append(EMPTY_HYPOTHESIS)
+    return found
 
 
 def _hypotheses(

@@ -32,7 +32,8 @@ from nmt.config.document import write_value
 from nmt.config.load import dump_yaml, load_config
 from nmt.config.schema import RunConfig
 from nmt.errors import ConfigError, NMTError, StorageError
-from nmt.files import append_whole, atomic_write
+from nmt.files import atomic_write
+from nmt.training.log_file import log_to
 from nmt.training.machine.environment import environment
 
 # What may change between two starts in one folder: how long, how often, where and how watched; not what is learnt.
@@ -143,7 +144,7 @@ class RunFolder:
         with contextlib.suppress(ValueError):
             starts = json.loads(self._earlier("environment.json") or "[]")
         atomic_write(self.path / "environment.json", json.dumps([*starts, environment()], indent=2) + "\n")
-        self._log_handler = _log_to(self.log)
+        self._log_handler = log_to(self.log)
 
     def _resume_script(self) -> str:
         again = [*_program(self.command), "--config", str(self.path / "config.yaml"), "--run-dir", str(self.path)]
@@ -242,39 +243,6 @@ def _lock(file: Path) -> IO[str]:
         os.truncate(handle.fileno(), 0)
         os.write(handle.fileno(), f"process {os.getpid()} on {os.uname().nodename}".encode())
     return handle
-
-
-class LogFile(logging.Handler):
-    """Appends to a file as long as its disk has space, and where it has none says so once, on standard error.
-
-    logging.FileHandler prints a traceback for each line instead, and raises when it is closed.
-    """
-
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self._file = file
-        self._complained = False
-        with contextlib.suppress(OSError):
-            file.touch()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            append_whole(self._file, f"{self.format(record)}\n")
-        except StorageError as error:
-            if not self._complained:
-                print(f"{error}; what is said is not kept there", file=sys.stderr)
-            self._complained = True
-
-
-def _log_to(file: Path) -> logging.Handler:
-    """Everything that `nmt` logs goes to the run's train.log too."""
-    handler = LogFile(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
-    logger = logging.getLogger("nmt")
-    logger.addHandler(handler)
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
-    return handler
 
 
 def _program(command: Sequence[str]) -> list[str]:

@@ -43,7 +43,6 @@ class MissedValidation(Checkpoint):
         if not self._due or not trainer.enable_validation:
             return
         self._due = False
-        first_batch = trainer._logger_connector._first_loop_iter
         epochs = trainer.fit_loop.epoch_progress
         counted = epochs.state_dict()
         epochs.load_state_dict(self._epoch_progress)
@@ -52,4 +51,3 @@ class MissedValidation(Checkpoint):
         trainer.fit_loop.epoch_loop.val_loop.run()
         trainer.training = True
         epochs.load_state_dict(counted)
-        trainer._logger_connector._first_loop_iter = first_batch
