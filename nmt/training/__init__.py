@@ -1,6 +1,7 @@
 """Lightning: from a configuration to a trained, scored and resumable run.
 
-fit.py            one call trains a run: run.py is its folder, log_file.py its train.log, callbacks.py what is called on its way, finish.py its end
+fit.py            one call trains a run: run.py is its folder, callbacks.py what is called on its way, finish.py its end
+log_file.py       the folder's train.log
 kinds.py          which kind of run it is; parts.py says what a kind is, and what a run of it is made of
 sequence_task.py  what trains any model; running.py its sums, schedules.py its learning rate, averaging.py its mean
 initialize.py     beginning with the weights of another run
