@@ -120,30 +120,36 @@ def test_passes_enough_make_a_roll_out() -> None:
     assert wrong[0] > wrong[1] > wrong[2] == 0
 
 
-def test_sentences_whose_words_stay_are_not_read_again() -> None:
-    model = build()
-    source, lengths, target = batch(rows=12, width=10)
-    memory, truth = model.encode(source, lengths), coins(0.7, rows=12, width=10)
-    truth[:, 0] = True
-    scored: list[int] = []
-
-    def counting(logits: Tensor) -> Tensor:
-        scored.append(len(logits))
-        return best_word(logits)
-
-    rolled = parallel_passes(model, target, memory, truth=truth, choose=counting, passes=50)
-    assert rolled.inputs.equal(roll_out(model, target, memory, truth=truth, choose=best_word).inputs)
-    expected = truth.logical_not()
+def passes_in_full(model: TranslationModel, target: Tensor, memory: Memory, truth: Tensor, passes: int) -> Tensor:
+    """The definition: every pass reads all of what the last one left, and finds every replaced word anew."""
     inputs = target
-    for found in scored:  # as the definition has it: read again whatever changed where a later word depends on it
-        assert found == int(expected.sum())
+    for _ in range(passes):
         predicted = model.output(model.decode(inputs, memory).outputs).argmax(-1).roll(1, dims=1)
-        changed = torch.where(expected, predicted, inputs)
-        again = [
-            any(changed[i, t] != inputs[i, t] and expected[i, t + 1 :].any() for t in range(10)) for i in range(12)
-        ]
-        inputs, expected = changed, expected & torch.tensor(again)[:, None]
-    assert not expected.any() and len(scored) >= 3
+        inputs = torch.where(truth, target, predicted)
+    return inputs
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_pass_finds_only_what_a_later_one_needs_and_says_the_same(name: str) -> None:
+    """Two whole passes over every word cost +28 to +29 % of a step; the first words are final at once, and no pass but
+    the last one needs the last words."""
+    model = build(**MODELS[name])
+    source, lengths, target = batch(rows=40, width=10)
+    memory, truth = model.encode(source, lengths), coins(0.6, rows=40, width=10)
+    truth[:, 0] = True
+    replaced = (~truth).sum(dim=1)
+    assert {0, 1, 2} <= set(replaced.tolist())
+    for passes in (1, 2, 3, 12):
+        scored: list[int] = []
+
+        def counting(logits: Tensor, scored: list[int] = scored) -> Tensor:
+            scored.append(len(logits))
+            return best_word(logits)
+
+        rolled = parallel_passes(model, target, memory, truth=truth, choose=counting, passes=passes)
+        assert rolled.inputs.equal(passes_in_full(model, target, memory, truth, passes))
+        turns = replaced.clamp(max=passes)
+        assert sum(scored) == int((turns * (replaced - turns + 1)).sum())
 
 
 @pytest.mark.parametrize("way", [roll_out, parallel_passes])

@@ -60,12 +60,13 @@ def roll_out(
     model: TranslationModel, target: Int[Tensor, "B T"], memory: Memory, *, truth: Bool[Tensor, "B T"], choose: Choose
 ) -> Rolled:
     """Find the words by steps without gradient, then read all as a whole. `truth` is on the CPU."""
-    part = _affected(target, memory, truth)
+    inputs = target.clone()
+    part = _affected(inputs, memory, _replaced(truth))
     if part is not None:
         with torch.inference_mode():
             _replace_stepping(model, part, choose)
-        target = part.put_back(target)
-    return Rolled(target, model.decode(target, memory).outputs)
+        part.put_back(inputs)
+    return Rolled(inputs, model.decode(inputs, memory).outputs)
 
 
 def parallel_passes(
@@ -77,13 +78,11 @@ def parallel_passes(
     choose: Choose,
     passes: int = 1,
 ) -> Rolled:
-    """Find the words by up to `passes` whole passes without gradient, then read all once more. `truth` is on the CPU.
-
-    A sentence is not read again once its words stay, as all before its last one were those that had been read.
-    """
-    inputs = target
+    """Find the words by `passes` whole passes without gradient, then read all once more. `truth` is on the CPU."""
+    replaced = _replaced(truth)
+    inputs = target.clone()
     for number in range(1, passes + 1):
-        part = _affected(inputs, memory, truth)
+        part = _affected(inputs, memory, _in_turn(replaced, number, passes))
         if part is None:
             break
         with without_dropout(model), torch.no_grad():
@@ -91,41 +90,53 @@ def parallel_passes(
             embedded = model.target_embedding(part.tokens[:, :-1])
             outputs = model.decoder.forward_at(embedded, part.memory, rows=rows, positions=positions - 1)
             part.tokens[rows, positions] = choose(model.output(outputs))
-        before, inputs = inputs, part.put_back(inputs)
-        if number < passes:  # waits for the device
-            truth = truth | _settled((inputs != before).cpu(), truth)[:, None]
+        part.put_back(inputs)
     return Rolled(inputs, model.decode(inputs, memory).outputs)
 
 
+def _replaced(truth: Bool[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
+    replaced = ~truth
+    replaced[:, 0] = False
+    return replaced
+
+
+def _in_turn(replaced: Bool[Tensor, "B T"], number: int, passes: int) -> Bool[Tensor, "B T"]:
+    """The replaced words that pass `number` of `passes` has to find: the coins alone say which.
+
+    Pass n makes a sentence's first n replaced words those of a roll-out, so they stay. And none of the others reads its
+    last one, only the last reads the one before, and so on: the earlier a pass, the fewer of its last words are needed.
+    """
+    nth = replaced.cumsum(dim=1)
+    count = nth[:, -1:]
+    still_to_come = count.clamp(max=passes) - number  # a sentence of n replaced words is done after n passes
+    return replaced & (nth >= number) & (nth <= count - still_to_come)
+
+
 class _Affected(NamedTuple):
-    """The b sentences with a replaced word, the one whose last comes latest first, up to the latest of them all."""
+    """Sentences with a word to find, the one whose last comes latest first, up to the latest of them all."""
 
     order: Int[Tensor, " b"]  # their places in the batch
     tokens: Int[Tensor, "b t"]
     memory: Memory
-    going_on: list[int]  # sentences that must still predict something after reading position 0, 1, …
-    rows: list[Int[Tensor, " n"]]  # whose word at position 0, 1, … is replaced
+    latest: list[int]  # the last position of each that has to be found
+    rows: list[Int[Tensor, " n"]]  # whose word at position 0, 1, … has to be found
     positions: list[Int[Tensor, " n"]]  # as `rows`: n times that position
 
-    def put_back(self, target: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-        """The whole batch with these tokens in their places."""
-        target = target.clone()
+    def put_back(self, target: Int[Tensor, "B T"]) -> None:
+        """Write these tokens into their places in the batch."""
         target[self.order, : self.tokens.shape[1]] = self.tokens
-        return target
 
 
-def _affected(target: Tensor, memory: Memory, truth: Tensor) -> _Affected | None:
-    """What has to be predicted, worked out on the CPU so that no device is waited for; None where nothing has."""
-    replaced = ~truth
-    replaced[:, 0] = False
-    last, order = (replaced * torch.arange(truth.shape[1])).amax(dim=1).sort(descending=True, stable=True)
-    latest = last.tolist()
-    count, width = sum(position > 0 for position in latest), latest[0] + 1
-    if not count:
+def _affected(target: Int[Tensor, "B T"], memory: Memory, wanted: Bool[Tensor, "B T"]) -> _Affected | None:
+    """What has to be read to find the wanted words, worked out on the CPU so that no device is waited for."""
+    last, order = (wanted * torch.arange(wanted.shape[1])).amax(dim=1).sort(descending=True, stable=True)
+    latest = [position for position in last.tolist() if position]
+    if not latest:
         return None
-    order, replaced = order[:count], replaced[order[:count], :width]
-    positions, rows = (index.to(target.device, non_blocking=True) for index in replaced.T.nonzero().unbind(1))
-    each = replaced.sum(dim=0).tolist()
+    order, width = order[: len(latest)], latest[0] + 1
+    wanted = wanted[order, :width]
+    positions, rows = (index.to(target.device, non_blocking=True) for index in wanted.T.nonzero().unbind(1))
+    each = wanted.sum(dim=0).tolist()
     order = order.to(target.device, non_blocking=True)
     values = memory.values.detach()[order]
     keys = values if memory.keys is memory.values else memory.keys.detach()[order]
@@ -133,17 +144,10 @@ def _affected(target: Tensor, memory: Memory, truth: Tensor) -> _Affected | None
         order,
         target[order, :width],
         Memory(keys, values, memory.mask[order]),
-        [sum(position > t for position in latest) for t in range(width)],
+        latest,
         list(rows.split(each)),
         list(positions.split(each)),
     )
-
-
-def _settled(changed: Bool[Tensor, "B T"], truth: Bool[Tensor, "B T"]) -> Bool[Tensor, " B"]:
-    """Sentences in which nothing changed before the last replaced word, so that another pass would say the same."""
-    replaced_later = (~truth).flip(1).cumsum(dim=1).flip(1).roll(-1, dims=1) > 0
-    replaced_later[:, -1] = False
-    return ~(changed & replaced_later).any(dim=1)
 
 
 def _replace_stepping(model: TranslationModel, part: _Affected, choose: Choose) -> None:
@@ -151,8 +155,9 @@ def _replace_stepping(model: TranslationModel, part: _Affected, choose: Choose) 
     decoder = Steps(model.decoder, part.memory)
     output = OutputSteps(model.output, sum(len(rows) > 0 for rows in part.rows))
     state = decoder.start()
-    for position, count in enumerate(part.going_on[:-1]):
-        count = min(len(part.order), -(-count // _ROWS) * _ROWS)
+    for position in range(part.latest[0]):
+        going_on = sum(position < last for last in part.latest)
+        count = min(len(part.latest), -(-going_on // _ROWS) * _ROWS)
         state = decoder.read(model.target_embedding(part.tokens[:count, position]), state)
         rows = part.rows[position + 1]
         if len(rows):
