@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -66,7 +67,7 @@ RUNS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these trainings."""
-    monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture, panels: None)
+    monkeypatch.setattr(curves, "draw_curves", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -244,6 +245,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(tmp_path: Path, numb
     said = interrupt_after_rows(process, tmp_path / "killed" / "metrics.csv", number)
     assert process.returncode == 75, said
     assert f"stopped by {number.name} after step " in said
+    assert f"; {tmp_path / 'killed' / 'checkpoints' / 'last.ckpt'} is saved; resume with: sh " in said
     assert f"sh {tmp_path / 'killed' / 'resume.sh'}" in said
     step = int(said.split("after step ")[1].split(";")[0])
     assert 6 <= step < 40 and (tmp_path / "killed" / "checkpoints" / f"last-{step:08d}.ckpt").exists()
@@ -350,8 +352,8 @@ def test_a_folder_that_was_moved_ends_the_run_and_is_not_made_anew(
         with pytest.raises(StorageError, match=r"run.*: moved or deleted since this start.*: move it back"):
             fit(tmp_path / "run", config)
     with monkeypatch.context() as patched:
-        patched.setattr(curves, "draw_curves", lambda metrics, picture, panels: atomic_write(picture, ""))
-        curves.LearningCurves(tmp_path / "run" / "metrics.csv", tmp_path / "run" / "curves.png", ())._draw()
+        patched.setattr(curves, "draw_curves", lambda metrics, picture, *_: atomic_write(picture, ""))
+        curves.LearningCurves(tmp_path / "run" / "metrics.csv", tmp_path / "run" / "curves.png", (), ())._draw()
     assert not (tmp_path / "run").exists()
     (tmp_path / "moved").rename(tmp_path / "run")
     assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"] == 6
@@ -386,10 +388,10 @@ def test_heat_maps_check_their_shape() -> None:
 
 def test_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.csv"
-    draw_curves(metrics, tmp_path / "empty.png", TRANSLATION.panels)
+    draw_curves(metrics, tmp_path / "empty.png", TRANSLATION.panels, TRANSLATION.measurements)
     metrics.write_text("step,train/loss,validation/bleu\n1,5.0,\n2,nan,\n2,,30.5\n")
     assert read_curves(metrics) == {"train/loss": [(1.0, 5.0)], "validation/bleu": [(2.0, 30.5)]}
-    draw_curves(metrics, tmp_path / "curves.png", TRANSLATION.panels)
+    draw_curves(metrics, tmp_path / "curves.png", TRANSLATION.panels, TRANSLATION.measurements)
     assert (tmp_path / "curves.png").read_bytes() != (tmp_path / "empty.png").read_bytes()
 
 
@@ -398,7 +400,8 @@ def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
     metrics.write_text("step,validation/cer,train/lost_lines\n1,90.0,2\n2,40.0,0\n")
     pictures = set()
     for task, root in ROOTS.items():
-        draw_curves(metrics, tmp_path / f"{task}.png", kind_of(root()).panels)
+        kind = kind_of(root())
+        draw_curves(metrics, tmp_path / f"{task}.png", kind.panels, kind.measurements)
         pictures.add((tmp_path / f"{task}.png").read_bytes())
     assert len(pictures) == len(ROOTS)
 
@@ -407,27 +410,26 @@ def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
 def test_every_score_that_may_decide_is_drawn_shown_and_known(root: Root) -> None:
     monitors = get_args(root.model_fields["train"].annotation.model_fields["monitor"].annotation)
     assert monitors
-    kind = kind_of(root())
-    drawn = {name for panel in kind.panels for name, _ in panel.lines}
+    measured = {one.name: one for one in kind_of(root()).measurements}
     for metric in monitors:
-        name = MONITORS[metric][0]
-        assert name in drawn and name in kind.words and name in kind.columns
+        one = measured[MONITORS[metric][0]]
+        assert one.drawn is not None and one.shown is not None and one.from_the_start
 
 
 def test_lost_lines_are_shown_where_there_are_any() -> None:
-    words = RECOGNITION.words
-    assert shown_metrics({"train/lost_lines": 0.0, "validation/cer": 4.5}, words) == {"CER": "4.50"}
-    assert shown_metrics({"train/lost_lines": 3.0}, words) == {"lost": "3"}
+    said = partial(shown_metrics, measurements=RECOGNITION.measurements)
+    assert said({"train/lost_lines": 0.0, "validation/cer": 4.5}) == {"CER": "4.50"}
+    assert said({"train/lost_lines": 3.0}) == {"lost": "3"}
 
 
 def test_a_line_shows_short_names_in_a_fixed_order() -> None:
     metrics = {"validation/bleu": torch.tensor(36.414), "other": 1.0, "train/loss": 2.0}
-    assert shown_metrics(metrics, TRANSLATION.words) == {"loss": "2.000", "BLEU": "36.41"}
+    assert shown_metrics(metrics, TRANSLATION.measurements) == {"loss": "2.000", "BLEU": "36.41"}
 
 
 @pytest.mark.parametrize(("ratio", "shown"), [(1.0, {}), (0.75, {"truth": "0.75"})])
 def test_a_ratio_of_true_inputs_is_shown_where_it_is_not_all(ratio: float, shown: dict[str, str]) -> None:
-    assert shown_metrics({"train/teacher_forcing": torch.tensor(ratio)}, TRANSLATION.words) == shown
+    assert shown_metrics({"train/teacher_forcing": torch.tensor(ratio)}, TRANSLATION.measurements) == shown
 
 
 def test_tokens_are_counted(tmp_path: Path) -> None:

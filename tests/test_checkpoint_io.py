@@ -182,9 +182,11 @@ def test_less_is_better_for_a_loss_and_a_moved_folder_goes_on(tmp_path: Path) ->
     run_validations(Checkpoints(first, monitor="loss"), "validation/loss", {1: 3.0, 2: 2.0, 3: 2.5})
     first.rename(moved)
     saving = Checkpoints(moved, monitor="loss")
-    assert saving.best_model_score == 2.0
-    run_validations(saving, "validation/loss", {4: 2.1, 5: 1.5})
-    assert saving.best_model_path == str(moved / "best-00000005-loss-1.5.ckpt")
+    run_validations(saving, "validation/loss", {4: 2.1})
+    assert best_checkpoints(moved) == [moved / "best-00000002-loss-2.ckpt"]
+    run_validations(saving, "validation/loss", {5: 1.5})
+    assert best_checkpoints(moved) == [moved / "best-00000005-loss-1.5.ckpt"]
+    assert (moved / "best.ckpt").samefile(moved / "best-00000005-loss-1.5.ckpt")
     assert not (moved / "best-00000002-loss-2.ckpt").exists()
 
 
@@ -230,8 +232,9 @@ def test_a_crash_before_the_index_is_written_leaves_no_file_for_ever(tmp_path: P
     assert (tmp_path / "index.json").read_text() == index  # killed here
     saving = Checkpoints(tmp_path, monitor="bleu")
     saving.on_train_start(trainer_at(4), lightning.LightningModule())
-    assert saving.best_model_score == pytest.approx(30.126, abs=1e-5)  # the index is exact, where there is one
     run_validations(saving, "validation/bleu", {5: 0.5})
+    [best] = json.loads((tmp_path / "index.json").read_text())["best"]
+    assert best["score"] == pytest.approx(30.126, abs=1e-5)  # the index is exact, where there is one
     left = ["best-00000002-bleu-30.13.ckpt", "best.ckpt", "index.json", "last-00000004.ckpt", "last-00000005.ckpt"]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [*left, "last.ckpt"]
 

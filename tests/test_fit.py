@@ -20,6 +20,8 @@ from nmt.config.schema import Config
 from nmt.errors import ConfigError, DataError
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
+from nmt.training.translation.kind import TRANSLATION
+from nmt.training.watching.measurement import columns
 
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omikron pi rho sigma tau phi".split()
 
@@ -114,6 +116,11 @@ def test_a_run_leaves_everything_behind_and_inference_reads_it(tmp_path: Path) -
         assert (run / name).stat().st_size > 0, name
     assert load_config(str(run / "config.yaml")) == config
     assert {p.suffix for p in (run / "samples").iterdir()} == {".tsv", ".html"}
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+        measured = csv.DictReader(stream)
+        named = {name for row in measured for name, cell in row.items() if cell}
+        assert measured.fieldnames is not None and (*measured.fieldnames,) == columns(TRANSLATION.measurements)
+        assert named == {*measured.fieldnames}
     validations = [row for row in rows(run) if row["validation/bleu"]]
     assert [row["step"] for row in validations] == ["20", "40", "60"]
     losses = [float(row["train/loss"]) for row in rows(run) if row["train/loss"]]

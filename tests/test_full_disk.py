@@ -28,7 +28,7 @@ OFTEN = {"checkpoint_every_steps": 1, "log_every_steps": 1, "validate_every_step
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these trainings."""
-    monkeypatch.setattr(curves, "draw_curves", lambda metrics, picture, panels: None)
+    monkeypatch.setattr(curves, "draw_curves", lambda *_: None)
 
 
 class Place(NamedTuple):

@@ -15,6 +15,7 @@ from nmt.data.batch import RecognitionBatch
 from nmt.data.lines.collate import LineBatches, line_evaluation_loader, line_training_loader
 from nmt.data.lines.corpus import LineCorpus, Preparation
 from nmt.data.lines.line import Line, Pixels
+from nmt.data.place import Place
 from nmt.text.alphabet import Alphabet
 
 HEIGHT = 8
@@ -136,9 +137,7 @@ def test_a_restored_epoch_goes_on_with_the_next_batch() -> None:
 
 
 def test_ranks_share_the_lines() -> None:
-    shares = [
-        line_training_loader(corpus_of(WIDTHS), config(**PLAIN), seed=1, rank=rank, world_size=2) for rank in (0, 1)
-    ]
+    shares = [line_training_loader(corpus_of(WIDTHS), config(**PLAIN), seed=1, place=Place(rank, 2)) for rank in (0, 1)]
     assert len(shares[0]) == len(shares[1])
     assert sorted(one for share in shares for batch in ids(share) for one in batch) == list(range(len(WIDTHS)))
 
@@ -163,7 +162,7 @@ def test_batches_are_pinned_where_a_gpu_waits(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
     corpus, data = corpus_of([5, 6]), config(**PLAIN)
-    batches = list(line_training_loader(corpus, data, seed=1, pin_memory=True))
-    batches += list(line_evaluation_loader(corpus, data, pin_memory=True))
+    batches = list(line_training_loader(corpus, data, seed=1, place=Place(on_gpu=True)))
+    batches += list(line_evaluation_loader(corpus, data, Place(on_gpu=True)))
     assert pinned == [part.shape for batch in batches for part in batch]
     assert all(isinstance(batch, RecognitionBatch) for batch in batches)

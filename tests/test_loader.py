@@ -25,6 +25,7 @@ from nmt.data.loader import (
     evaluation_loader,
     evaluation_plan,
 )
+from nmt.data.place import ALONE, Place
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.errors import CheckpointError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
@@ -45,8 +46,7 @@ def loader_of(
     *,
     budget: BatchBudget = BUDGET,
     sampling: SubwordSampling | None = None,
-    rank: int = 0,
-    world_size: int = 1,
+    place: Place = ALONE,
     accumulate: int = 1,
     workers: int = 0,
     pool: int | None = None,
@@ -54,12 +54,12 @@ def loader_of(
     plans = TokenBudgetSampler(
         *(corpus.source_lengths, corpus.target_lengths, budget),
         seed=3,
-        world_size=world_size,
+        world_size=place.ranks,
         accumulate=accumulate,
         by_length=corpus.by_length,
         pool=pool,
     )
-    return TrainingLoader(plans, TranslationBatches(corpus, sampling), rank=rank, workers=workers)
+    return TrainingLoader(plans, TranslationBatches(corpus, sampling), place=place, workers=workers)
 
 
 def ids(batches: list[TranslationBatch]) -> list[list[int]]:
@@ -78,7 +78,7 @@ def test_an_epoch_is_every_pair_once_and_as_long_as_it_says(corpus: EncodedCorpu
 
 
 def test_ranks_share_an_epoch(corpus: EncodedCorpus) -> None:
-    loaders = [loader_of(corpus, rank=rank, world_size=3) for rank in range(3)]
+    loaders = [loader_of(corpus, place=Place(rank, 3)) for rank in range(3)]
     seen = [ids(list(loader)) for loader in loaders]
     assert len({len(batches) for batches in seen}) == 1
     assert Counter(i for batches in seen for batch in batches for i in batch) == Counter(range(COUNT))
@@ -93,21 +93,21 @@ def test_ranks_share_an_epoch(corpus: EncodedCorpus) -> None:
 def test_resuming_gives_exactly_the_rest(
     corpus: EncodedCorpus, position: int, epoch: int, ranks: int, pool: int | None
 ) -> None:
-    straight = loader_of(corpus, world_size=ranks, rank=ranks - 1, pool=pool)
+    straight = loader_of(corpus, place=Place(ranks - 1, ranks), pool=pool)
     position = min(position, len(straight))
     straight.set_epoch(epoch)
     whole = ids(list(straight))
     straight.set_epoch(epoch + 1)
     following = ids(list(straight))
 
-    stopped = loader_of(corpus, world_size=ranks, rank=0, pool=pool)  # rank 0's state is everyone's
+    stopped = loader_of(corpus, place=Place(0, ranks), pool=pool)  # rank 0's state is everyone's
     stopped.set_epoch(epoch)
     iterator = iter(stopped)
     for _ in range(position):
         next(iterator)
     state = pickle.loads(pickle.dumps(stopped.state_dict()))
 
-    resumed = loader_of(corpus, world_size=ranks, rank=ranks - 1, pool=pool)
+    resumed = loader_of(corpus, place=Place(ranks - 1, ranks), pool=pool)
     resumed.load_state_dict(state)
     iter(resumed)  # Lightning makes an iterator before it says set_epoch, and may throw it away
     if position < len(whole):
@@ -193,7 +193,7 @@ def test_sampling_follows_the_epoch(corpus: EncodedCorpus) -> None:
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_evaluation_shows_every_pair_once_sorted(corpus: EncodedCorpus, ranks: int) -> None:
     data = DataConfig(batch_source_tokens=40, batch_target_tokens=30, batch_sentences=5)
-    loaders = [evaluation_loader(corpus, data, rank=rank, world_size=ranks) for rank in range(ranks)]
+    loaders = [evaluation_loader(corpus, data, Place(rank, ranks)) for rank in range(ranks)]
     batches = [list(loader) for loader in loaders]
     assert [len(loader) for loader in loaders] == [len(part) for part in batches]
     assert Counter(i for part in batches for batch in ids(part) for i in batch) == Counter(range(COUNT))
@@ -206,7 +206,7 @@ def test_evaluation_shows_every_pair_once_sorted(corpus: EncodedCorpus, ranks: i
 def test_every_rank_has_something_to_evaluate_where_there_are_pairs_enough(tmp_path: Path) -> None:
     """Lightning stops a rank whose loader is empty while the others wait for it."""
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6]), ([7], [8])]), places=["a", "b"])
-    loaders = [evaluation_loader(corpus, DataConfig(), rank=rank, world_size=2) for rank in range(2)]
+    loaders = [evaluation_loader(corpus, DataConfig(), Place(rank, 2)) for rank in range(2)]
     assert sorted(int(batch.ids[0]) for loader in loaders for batch in loader) == [0, 1]
     assert [len(loader) for loader in loaders] == [1, 1]
 
@@ -215,18 +215,18 @@ def test_more_ranks_than_batches(tmp_path: Path) -> None:
     """A rank without a batch of its own evaluates another's, which counts for nothing: without any, all hung."""
     corpus = EncodedCorpus(write_corpus(tmp_path, [([5], [6])]), places=["a", "b"])
     data = DataConfig()
-    loaders = [evaluation_loader(corpus, data, rank=rank, world_size=3) for rank in range(3)]
+    loaders = [evaluation_loader(corpus, data, Place(rank, 3)) for rank in range(3)]
     assert [len(loader) for loader in loaders] == [1, 1, 1]
     assert [batch.ids.tolist() for loader in loaders for batch in loader] == [[0], [LENT], [LENT]]
     first, second, _ = (next(iter(loader)) for loader in loaders)
     assert torch.equal(first.source, second.source)
-    assert [len(list(loader_of(corpus, rank=rank, world_size=2))) for rank in range(2)] == [1, 1]
+    assert [len(list(loader_of(corpus, place=Place(rank, 2)))) for rank in range(2)] == [1, 1]
 
 
 def test_of_no_pairs_there_are_no_batches(corpus: EncodedCorpus) -> None:
     """There was an IndexError at the first one."""
     nothing = np.zeros(0, np.int32)
     for rank in range(2):
-        plan = evaluation_plan(nothing, nothing, BUDGET, rank=rank, world_size=2)
+        plan = evaluation_plan(nothing, nothing, BUDGET, Place(rank, 2))
         loader = EvaluationLoader(plan, TranslationBatches(corpus))
         assert len(loader) == 0 and list(loader) == []

@@ -54,7 +54,7 @@ def _package_log() -> Iterator[None]:
 def test_beside_a_bar_the_lines_are_not_said(capfd: pytest.CaptureFixture[str], *, terminal: bool) -> None:
     handler = speak(terminal=terminal)
     try:
-        [lines, *bars] = progress_callbacks(4, {}, terminal=terminal)
+        [lines, *bars] = progress_callbacks(4, (), terminal=terminal)
         assert isinstance(lines, LogLines) and len(bars) == terminal
         logging.getLogger("nmt.training.watching.progress").info("step 1")
         logging.getLogger("nmt.training.fit").info("run: here")

@@ -22,11 +22,13 @@ from nmt.search.forced_alignment import align
 from nmt.training.ending.faults import memory_explained
 from nmt.training.fit import train
 from nmt.training.recognition import run as recognition_run
+from nmt.training.recognition.kind import RECOGNITION
 from nmt.training.recognition.run import read_corpora, too_large
 from nmt.training.recognition.samples import SAMPLES
 from nmt.training.recognition.task import RecognitionTask
 from nmt.training.translation.run import too_large as too_large_for_a_translator
 from nmt.training.watching import curves
+from nmt.training.watching.measurement import columns, speed
 
 TEXTS = ["a nest", "seas", "rain", "arena east", "tin", "star sea", "an art", "nine", "inert", "artist", "raise", "s"]
 
@@ -167,7 +169,8 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(folder: Path, tmp_p
     assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
     assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
     measured = rows(tmp_path / "whole")
-    assert not any(name.endswith(("perplexity", "bleu")) for name in measured[0])
+    said = {*columns(RECOGNITION.measurements)} - {one.name for one in speed("characters", "")}
+    assert measured[0].keys() == said and all(any(row[name] for row in measured) for name in said)
     assert [row["step"] for row in measured if row["validation/cer"]] == ["2", "4", "6", "7"]
     for step in (2, 4, 6, 7):
         pages = [

@@ -16,6 +16,7 @@ from nmt.config.data import CleaningConfig, DataConfig, TokenizerConfig
 from nmt.data import seeking, text_files
 from nmt.data.cache import Cache
 from nmt.data.cleaning import CleaningReport
+from nmt.data.place import Place
 from nmt.data.seeking import after_turns, seekable
 from nmt.data.sources import WeightedReader
 from nmt.data.stream import StreamingLoader
@@ -108,7 +109,7 @@ def test_a_rank_reads_its_share_of_the_bytes(
     total = sum(file.stat().st_size for file in tmp_path.iterdir())
     data = DataConfig(cache_dir=str(tmp_path / "cache"), streaming=True, streaming_buffer=250)
     loaders = [
-        StreamingLoader(corpus_of(sources, tokenizers), data, seed=1, ahead=0, rank=rank, world_size=ranks)
+        StreamingLoader(corpus_of(sources, tokenizers), data, seed=1, ahead=0, place=Place(rank, ranks))
         for rank in range(ranks)
     ]
     for module in (seeking, text_files):
@@ -233,3 +234,15 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, change: str) -
     assert again is not None
     assert [row().source for row in again.rows(50)][:2] == shown[50:52]
     assert list(again.rows(again.lines)) == []
+
+
+def test_pairs_of_too_many_tokens_are_taken_back_from_what_cleaning_kept(
+    tmp_path: Path, tokenizers: Tokenizers
+) -> None:
+    reader = write(tmp_path, "a", LINES)
+    corpus = corpus_of([[reader]], tokenizers)
+    corpus.cleaning = corpus.cleaning.model_copy(update={"max_tokens": 15})
+    kept = len(corpus.buffer(list(corpus.pairs())).pairs)
+    report = corpus.report
+    assert 0 < kept == report.kept == report.read - report.dropped["too_many_tokens"]
+    assert vars(report.sources[reader.reader.place]) == {"read": report.read, "kept": kept}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data.batch import TranslationBatch
 from nmt.data.loader import training_loader
+from nmt.data.place import Place
 from nmt.data.prepare import Corpora, prepare_corpora
 from nmt.data.stream import Gather, StreamingLoader, even_order
 from nmt.data.streamed_corpus import BufferedCorpus, StreamedCorpus
@@ -167,8 +168,8 @@ def test_ranks_and_workers_show_every_line_once_a_pass(
     corpora: Corpora, folder: Path, ranks: int, workers: int, buffer: int
 ) -> None:
     """Also where buffers do not come out even (93 lines), where one is short, and where some ranks get none."""
-    options = {"world_size": ranks, "workers": workers, "streaming_buffer": buffer}
-    seen = passes([loader_of(corpora, folder, rank=rank, **options) for rank in range(ranks)], 60)
+    options: dict[str, Any] = {"workers": workers, "streaming_buffer": buffer}
+    seen = passes([loader_of(corpora, folder, place=Place(rank, ranks), **options) for rank in range(ranks)], 60)
     whole = [epoch for epoch, ids in seen.items() if epoch < max(seen) - ranks]  # the last may be in the middle
     assert len(whole) >= 2
     usable = set(range(COUNT + 3)) - {30, 31, 32}  # the last one is a duplicate only if both are in one buffer
@@ -189,7 +190,7 @@ def test_ranks_tokenise_only_their_share(corpora: Corpora, folder: Path, monkeyp
     monkeypatch.setattr(BufferedCorpus, "__init__", counted)
     for rank in range(2):
         made.append(Counter())
-        loader = loader_of(corpora, folder, rank=rank, world_size=2)
+        loader = loader_of(corpora, folder, place=Place(rank, 2))
         for _ in loader:
             if loader.state_dict()["stream"][0][0] > 1:
                 break
@@ -200,7 +201,7 @@ def test_ranks_tokenise_only_their_share(corpora: Corpora, folder: Path, monkeyp
 @pytest.mark.parametrize("sampling", [0.0, 0.2])
 def test_workers_change_nothing(corpora: Corpora, folder: Path, sampling: float) -> None:
     def taken(workers: int) -> list[TranslationBatch]:
-        loader = loader_of(corpora, folder, workers=workers, rank=1, world_size=2, sampling=sampling)
+        loader = loader_of(corpora, folder, workers=workers, place=Place(1, 2), sampling=sampling)
         return list(islice(loader, 40))
 
     alone = taken(0)
@@ -213,8 +214,8 @@ def test_workers_change_nothing(corpora: Corpora, folder: Path, sampling: float)
 @pytest.mark.parametrize("steps", [5, 29])
 def test_ranks_resume_each_at_its_own_place(corpora: Corpora, folder: Path, steps: int) -> None:
     def ranks(workers: int, gather: Gather | None = None) -> list[StreamingLoader]:
-        options: dict[str, Any] = {"world_size": 2, "workers": workers, "gather": gather}
-        return [loader_of(corpora, folder, rank=rank, streaming_buffer=20, **options) for rank in range(2)]
+        options: dict[str, Any] = {"workers": workers, "gather": gather}
+        return [loader_of(corpora, folder, place=Place(rank, 2), streaming_buffer=20, **options) for rank in range(2)]
 
     everyone: list[list[int]] = []
 
@@ -239,8 +240,8 @@ def test_another_number_of_ranks_or_another_buffer_loses_nothing(
 ) -> None:
     state = {"stream": [[3, 50, 40, 2], [3, 25, 40, 9]], "buffer": 25}
     for loaders in (
-        [loader_of(corpora, folder, rank=rank, world_size=3) for rank in range(3)],
-        [loader_of(corpora, folder, rank=rank, world_size=2, streaming_buffer=20) for rank in range(2)],
+        [loader_of(corpora, folder, place=Place(rank, 3)) for rank in range(3)],
+        [loader_of(corpora, folder, place=Place(rank, 2), streaming_buffer=20) for rank in range(2)],
     ):
         for loader in loaders:
             loader.load_state_dict(state)
@@ -320,6 +321,9 @@ def test_one_door_for_both_kinds(corpora: Corpora, folder: Path) -> None:
     loader = training_loader(corpora, config(folder), seed=1)
     assert isinstance(loader, StreamingLoader)
     assert not hasattr(loader, "__len__")  # Lightning asks for it
+    second = training_loader(corpora, config(folder), seed=1, place=Place(1, 2))
+    assert isinstance(second, StreamingLoader)
+    assert ids(second, 9) == ids(loader_of(corpora, folder, place=Place(1, 2)), 9) != ids(loader, 9)
     stored = prepare_corpora(config(folder, streaming=False), SMALL)
     assert len(training_loader(stored, config(folder), seed=1)) > 10
 

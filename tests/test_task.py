@@ -27,10 +27,12 @@ from nmt.training.running import share_of_rank
 from nmt.training.sequence_task import build_optimizer
 from nmt.training.translation import risk
 from nmt.training.translation import task as task_module
+from nmt.training.translation.kind import TRANSLATION
 from nmt.training.translation.risk import Drawn
 from nmt.training.translation.run import too_large
 from nmt.training.translation.task import TranslationTask
 from nmt.training.watching.loggers import quiet_lightning
+from nmt.training.watching.measurement import speed
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run"] * 5
 
@@ -320,6 +322,14 @@ def test_the_last_step_is_reported_though_no_report_is_due(tokenizers: Tokenizer
 def test_without_risk_no_reward_is_reported(tokenizers: Tokenizers, tmp_path: Path) -> None:
     reported = trained(tokenizers, [batch((3, 2))], tmp_path, log_every_steps=1).trainer.callback_metrics
     assert "train/loss" in reported and "train/gleu" not in reported
+
+
+def test_a_translator_measures_what_its_kind_says(tokenizers: Tokenizers, tmp_path: Path) -> None:
+    """What it logs under another name has no word, no curve and a column that comes late."""
+    data = [batch((3, 2))]
+    reported = trained(tokenizers, data, tmp_path, log_every_steps=1, risk={"samples": 2}).trainer.callback_metrics
+    said = {one.name for one in TRANSLATION.measurements if one.name.startswith("train/")}
+    assert {*reported} == said - {one.name for one in speed("tokens", "")}
 
 
 def test_with_risk_a_batch_that_is_not_finite_is_named_and_skipped(

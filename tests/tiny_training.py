@@ -19,6 +19,7 @@ from nmt.training.run import RunFolder
 from nmt.training.translation.kind import TRANSLATION
 from nmt.training.translation.samples import SampleTranslation
 from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.watching.measurement import columns
 
 BATCHES = 7
 VOCABULARY = 11
@@ -123,7 +124,7 @@ def fit(
     task = Task(pause=pause, rate=rate, total_steps=total_steps)
     train = config.train
     with RunFolder(folder, config, command=["nmt"]) as run:
-        loggers = build_loggers(config.logger, run, columns=TRANSLATION.columns)
+        loggers = build_loggers(config.logger, run, columns=columns(TRANSLATION.measurements))
         options: dict[str, Any] = {"check_val_every_n_epoch": None, "val_check_interval": train.validate_every_steps}
         engine = lightning.Trainer(
             accelerator="cpu",

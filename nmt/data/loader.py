@@ -18,6 +18,7 @@ from nmt.data.arrays import Int32, Int64
 from nmt.data.batch import TranslationBatch
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.corpus import Corpus, EncodedCorpus
+from nmt.data.place import ALONE, Place
 from nmt.data.prepare import Corpora
 from nmt.data.sampler import BatchBudget, Plan, TokenBudgetSampler, cut_batches, halve_until
 from nmt.data.stream import Gather, StreamingLoader
@@ -51,9 +52,7 @@ def training_loader(
     seed: int,
     sampling: float = 0.0,
     accumulate: int = 1,
-    rank: int = 0,
-    world_size: int = 1,
-    pin_memory: bool = False,
+    place: Place = ALONE,
     gather: Gather | None = None,
 ) -> "TrainingLoader[TranslationBatch] | StreamingLoader":
     """What training iterates over; `sampling` is `tokenizer.sampling`, `accumulate` divides the batches of an epoch.
@@ -62,39 +61,28 @@ def training_loader(
     streamed one gives a `StreamingLoader`, which has no length and no end, and with several ranks wants `gather`.
     """
     if isinstance(corpora.train, StreamedCorpus):
-        return StreamingLoader(
-            corpora.train,
-            data,
-            seed=seed,
-            sampling=sampling,
-            rank=rank,
-            world_size=world_size,
-            pin_memory=pin_memory,
-            gather=gather,
-        )
+        return StreamingLoader(corpora.train, data, seed=seed, sampling=sampling, place=place, gather=gather)
     corpus = corpora.train
     plans = TokenBudgetSampler(
         corpus.source_lengths,
         corpus.target_lengths,
         BatchBudget.from_config(data),
         seed=seed,
-        world_size=world_size,
+        world_size=place.ranks,
         accumulate=accumulate,
         weights=corpus.weights,
         by_length=corpus.by_length,
     )
     batches = TranslationBatches(corpus, SubwordSampling(corpora.tokenizers, sampling, seed, 0) if sampling else None)
-    return TrainingLoader(plans, batches, rank=rank, workers=data.workers, pin_memory=pin_memory)
+    return TrainingLoader(plans, batches, place=place, workers=data.workers)
 
 
 def evaluation_loader(
-    corpus: EncodedCorpus, data: DataConfig, *, rank: int = 0, world_size: int = 1, pin_memory: bool = False
+    corpus: EncodedCorpus, data: DataConfig, place: Place = ALONE
 ) -> "EvaluationLoader[TranslationBatch]":
     """Every pair of a held-out corpus once, over all ranks together, in batches sorted by length."""
-    plan = evaluation_plan(
-        corpus.source_lengths, corpus.target_lengths, BatchBudget.from_config(data), rank=rank, world_size=world_size
-    )
-    return EvaluationLoader(plan, TranslationBatches(corpus), pin_memory=pin_memory)
+    plan = evaluation_plan(corpus.source_lengths, corpus.target_lengths, BatchBudget.from_config(data), place)
+    return EvaluationLoader(plan, TranslationBatches(corpus), pin_memory=place.on_gpu)
 
 
 class TrainingLoader(Generic[Batch]):
@@ -109,13 +97,11 @@ class TrainingLoader(Generic[Batch]):
         plans: TokenBudgetSampler,
         make: MakeBatch[Batch],
         *,
-        rank: int = 0,
+        place: Place = ALONE,
         workers: int = 0,
-        pin_memory: bool = False,
     ) -> None:
-        self.rank = rank
+        self.place = place
         self.workers = workers
-        self.pin_memory = pin_memory
         self._plans = plans
         self._make = make
         self.epoch = 0
@@ -144,9 +130,9 @@ class TrainingLoader(Generic[Batch]):
             yield batch
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        planned = (self._plans.batch(self.epoch, step, self.rank) for step in range(start, len(self)))
+        planned = (self._plans.batch(self.epoch, step, self.place.rank) for step in range(start, len(self)))
         batches = PlannedBatches(self._make, self.epoch)
-        return _in_order(batches, planned, workers=self.workers, pin_memory=self.pin_memory)
+        return _in_order(batches, planned, workers=self.workers, pin_memory=self.place.on_gpu)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values; enough to go on with the batch after the last one handed out."""
@@ -176,9 +162,7 @@ class TrainingLoader(Generic[Batch]):
         self.epoch, self._position, self._resume_at = epoch, position, position
 
 
-def evaluation_plan(
-    source_lengths: Int32, target_lengths: Int32, budget: BatchBudget, *, rank: int, world_size: int
-) -> Plan:
+def evaluation_plan(source_lengths: Int32, target_lengths: Int32, budget: BatchBudget, place: Place) -> Plan:
     """Everything of some lengths once, over all ranks together, in batches sorted by length.
 
     Ranks may have different numbers of batches; sum over ranks at the end, not batch by batch. Of fewer pairs than
@@ -188,8 +172,8 @@ def evaluation_plan(
     source, target = (lengths.astype(np.int64) + 1 for lengths in (source_lengths, target_lengths))
     order = np.lexsort((source, target))
     bounds = cut_batches(source[order], target[order], budget)
-    bounds = halve_until(bounds, world_size, np.random.default_rng(0))
-    steps = np.arange(rank, len(bounds), world_size)
+    bounds = halve_until(bounds, place.ranks, np.random.default_rng(0))
+    steps = np.arange(place.rank, len(bounds), place.ranks)
     if len(bounds) and not len(steps):
         steps = np.array([LENT])
     return Plan(order, bounds, steps.reshape(-1, 1))

@@ -30,6 +30,7 @@ from nmt.data.batch import TranslationBatch
 from nmt.data.cache import Cache
 from nmt.data.collate import SubwordSampling, collate
 from nmt.data.pairs import Pair, Row
+from nmt.data.place import ALONE, Place
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 from nmt.data.streamed_corpus import StreamedCorpus
 from nmt.data.workers import ending_with_this_process
@@ -75,15 +76,13 @@ class StreamingLoader:
         *,
         seed: int,
         sampling: float = 0.0,
-        rank: int = 0,
-        world_size: int = 1,
-        pin_memory: bool = False,
+        place: Place = ALONE,
         ahead: int = 1,
         gather: Gather | None = None,
     ) -> None:
         self.workers = data.workers
-        self.pin_memory = pin_memory
-        if world_size * max(1, data.workers) > 1:
+        self.place = place
+        if place.ranks * max(1, data.workers) > 1:
             corpus.find_places(Cache(data.cache_dir))
         self._buffers = RankBuffers(
             corpus,
@@ -91,8 +90,7 @@ class StreamingLoader:
             buffer=data.streaming_buffer,
             seed=seed,
             sampling=sampling,
-            rank=rank,
-            world_size=world_size,
+            place=place,
         )
         self._gather = gather
         self._ahead = ahead
@@ -109,7 +107,7 @@ class StreamingLoader:
                 position = StreamPosition(epoch, read, step, number)
                 self._positions = [*self._positions[-self._ahead :], position] if self._ahead else [position]
                 batch = TranslationBatch(*(torch.from_numpy(array) for array in batches[chosen]))
-                yield TranslationBatch(*(part.pin_memory() for part in batch)) if self.pin_memory else batch
+                yield TranslationBatch(*(part.pin_memory() for part in batch)) if self.place.on_gpu else batch
             step, done = step + len(batches), 0
 
     def _made(self) -> Iterator[BatchedBuffer]:
@@ -125,7 +123,7 @@ class StreamingLoader:
                 generator=torch.Generator(),
                 worker_init_fn=ending_with_this_process(),
             )
-        ranks, last_found = self._buffers.world_size, self._buffers.start[0]
+        ranks, last_found = self.place.ranks, self._buffers.start[0]
         for made in buffers:
             if isinstance(made, DataError):  # a DataLoader would wrap one that is raised in its own traceback
                 raise made
@@ -149,8 +147,8 @@ class StreamingLoader:
         if "stream" not in state:
             raise CheckpointError("the checkpoint was not trained with data.streaming: its position means nothing here")
         positions, buffer = state["stream"], self._buffers.buffer
-        if len(positions) == self._buffers.world_size and state.get("buffer") == buffer:
-            self._start = StreamPosition(*positions[self._buffers.rank])
+        if len(positions) == self.place.ranks and state.get("buffer") == buffer:
+            self._start = StreamPosition(*positions[self.place.rank])
         else:
             epoch, read, *_ = min(positions) if "buffer" in state else positions  # once, all ranks shared every buffer
             self._start = StreamPosition(epoch, read - read % buffer, 0, 0)
@@ -174,16 +172,14 @@ class RankBuffers(IterableDataset[BatchedBuffer | DataError]):
         buffer: int,
         seed: int,
         sampling: float,
-        rank: int,
-        world_size: int,
+        place: Place,
     ) -> None:
         self.corpus = corpus
         self.budget = budget
         self.buffer = buffer
         self.seed = seed
         self.sampling = sampling
-        self.rank = rank
-        self.world_size = world_size
+        self.place = place
         self.start = [0, 0]  # pass and pairs of it read
 
     def __iter__(self) -> Iterator[BatchedBuffer | DataError]:
@@ -202,7 +198,7 @@ class RankBuffers(IterableDataset[BatchedBuffer | DataError]):
         while True:
             read = None
             for read, rows in self._blocks(start):
-                if (read // self.buffer + epoch) % self.world_size == self.rank:
+                if (read // self.buffer + epoch) % self.place.ranks == self.place.rank:
                     yield epoch, read, rows
             if read is None and start == 0:
                 raise DataError("the training corpus has no pair at all")

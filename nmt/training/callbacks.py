@@ -37,9 +37,9 @@ def build_callbacks(run: RunFolder, kind: Kind, *, terminal: bool = False) -> li
         *_present(None if train.max_minutes is None else TimeLimit(train.max_minutes)),
         FinalValidation(),
         ThroughputMonitor(train.log_every_steps, kind.unit),
-        *progress_callbacks(train.log_every_steps, kind.words, terminal=terminal),
+        *progress_callbacks(train.log_every_steps, kind.measurements, terminal=terminal),
         ValidationSamples(run.samples),
-        LearningCurves(run.metrics, run.curves, kind.panels),
+        LearningCurves(run.metrics, run.curves, kind.panels, kind.measurements),
         *_present(early_stopping(train)),
         *saving_callbacks(train, run.checkpoints, resume_command=run.resume_command),
     ]

@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import Callback
 
 from nmt.config.schema import RunConfig, check_validation
 from nmt.config.training import TrainConfig
+from nmt.data.place import Place
 from nmt.errors import ConfigError
 from nmt.training.callbacks import build_callbacks
 from nmt.training.ending.faults import memory_explained, preparation_explained
@@ -27,9 +29,10 @@ from nmt.training.finish import average_best
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.kinds import kind_of
 from nmt.training.machine.levers import Levers, apply, choose_levers, limit_kernels
-from nmt.training.parts import Kind, Parts, Place
+from nmt.training.parts import Kind, Parts
 from nmt.training.run import RunFolder, is_first_process
 from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
+from nmt.training.watching.measurement import columns
 from nmt.training.watching.progress import speak
 
 log = logging.getLogger(__name__)
@@ -76,14 +79,7 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                     weights_only=True,
                 )
             if first:
-                if parts.evaluation is not None:
-                    average_best(run, parts.task, parts.evaluation(), device=device)
-                parts.evaluate_tests(run, device)
-                log.info(
-                    "done: the %s checkpoint is in %s; next: nmt %s --checkpoint %s %s",
-                    *("best" if config.data.validation else "last", run.path),
-                    *(config.used_by, shlex.quote(str(run.path)), config.used_on),
-                )
+                _finish(run, parts, device)
     return run.path
 
 
@@ -98,18 +94,14 @@ def _on_gpu(train: TrainConfig) -> bool:
 def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> lightning.Trainer:
     train = run.config.train
     every = train.validate_every_steps
-    processes = train.devices * train.num_nodes
     job = cluster()
     callbacks = build_callbacks(run, kind, terminal=terminal)
-    strategy: Any = _strategy(train.strategy)
-    if strategy in ("auto", "ddp") and processes > 1:
-        strategy = MeetingStrategy(peers_among(callbacks).failure)
     try:
         trainer = lightning.Trainer(
             accelerator="gpu" if levers.machine["gpu"] else "cpu",
             devices=train.devices,
             num_nodes=train.num_nodes,
-            strategy=strategy,
+            strategy=_strategy(train, callbacks),
             precision=levers.lightning_precision,
             max_steps=train.max_steps or -1,
             max_epochs=train.max_epochs or -1,
@@ -118,7 +110,7 @@ def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> l
             check_val_every_n_epoch=1 if every is None else None,
             limit_val_batches=1.0 if run.config.data.validation else 0,
             num_sanity_val_steps=0,
-            logger=build_loggers(run.config.logger, run, columns=kind.columns),
+            logger=build_loggers(run.config.logger, run, columns=columns(kind.measurements)),
             log_every_n_steps=train.log_every_steps,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO(), *([] if job is None else [job])],
@@ -129,6 +121,23 @@ def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> l
         )
     except (ValueError, MisconfigurationException) as error:  # an unknown strategy, more devices than there are
         raise ConfigError(f"train.accelerator, devices, num_nodes and strategy do not go here: {error}") from error
+    _check_processes(trainer, train, job)
+    return trainer
+
+
+def _strategy(train: TrainConfig, callbacks: Sequence[Callback]) -> Any:
+    """As Lightning takes it; ConfigError for what splits weights among processes: norm and clipping here are those of
+    whole gradients."""
+    if train.strategy.startswith(("fsdp", "deepspeed", "model_parallel", "xla")):
+        raise ConfigError(f"train.strategy '{train.strategy}' splits the model among processes; use ddp, or auto")
+    if train.strategy in ("auto", "ddp") and train.devices * train.num_nodes > 1:
+        return MeetingStrategy(peers_among(callbacks).failure)
+    return train.strategy
+
+
+def _check_processes(trainer: lightning.Trainer, train: TrainConfig, job: Any) -> None:
+    """ConfigError where the launcher started others than the configuration asks for, or numbers them otherwise."""
+    processes = train.devices * train.num_nodes
     if trainer.world_size != processes:
         raise ConfigError(
             f"train.devices ({train.devices}) × train.num_nodes ({train.num_nodes}) is {processes} processes, but"
@@ -141,14 +150,6 @@ def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> l
             f" {trainer.global_rank} of {trainer.world_size}; unset them, or let train.devices and train.num_nodes"
             " agree with what torchrun starts"
         )
-    return trainer
-
-
-def _strategy(name: str) -> str:
-    """ConfigError for what splits weights among processes: norm and clipping here are those of whole gradients."""
-    if name.startswith(("fsdp", "deepspeed", "model_parallel", "xla")):
-        raise ConfigError(f"train.strategy '{name}' splits the model among processes; use ddp, or auto")
-    return name
 
 
 def _launched_by(job: Any, train: TrainConfig) -> str:
@@ -173,6 +174,19 @@ def _introduce(run: RunFolder, parts: Parts, levers: Levers, *, resuming_from: P
     if not run.config.data.test:
         log.info("no data.test: nothing will be scored at the end")
     log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
+
+
+def _finish(run: RunFolder, parts: Parts, device: torch.device) -> None:
+    """What the trained run is worth, and how it is used: average, test, say so."""
+    config = run.config
+    if parts.evaluation is not None:
+        average_best(run, parts.task, parts.evaluation(), device=device)
+    parts.evaluate_tests(run, device)
+    log.info(
+        "done: the %s checkpoint is in %s; next: nmt %s --checkpoint %s %s",
+        *("best" if config.data.validation else "last", run.path),
+        *(config.used_by, shlex.quote(str(run.path)), config.used_on),
+    )
 
 
 @contextlib.contextmanager

@@ -3,25 +3,17 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from nmt.config.training import TrainConfig
 from nmt.data.loader import EvaluationLoader
+from nmt.data.place import Place
 from nmt.training.run import RunFolder
 from nmt.training.schedules import check_schedule
 from nmt.training.sequence_task import SequenceTask
-from nmt.training.watching.curves import Panel
-from nmt.training.watching.progress import Words
-
-
-class Place(NamedTuple):
-    """Of this process among those that train together."""
-
-    rank: int
-    ranks: int
-    on_gpu: bool
+from nmt.training.watching.measurement import GRADIENT, LEARNING_RATE, Measurement, Panel, speed_panel
 
 
 @dataclass(frozen=True)
@@ -37,9 +29,7 @@ class Parts:
 
     def validation(self, place: Place) -> EvaluationLoader[Any] | None:
         """This process's share of the validation set; None where there is none."""
-        if self.evaluation is None:
-            return None
-        return self.evaluation(rank=place.rank, world_size=place.ranks, pin_memory=place.on_gpu)
+        return None if self.evaluation is None else self.evaluation(place)
 
     @property
     def parameters(self) -> int:
@@ -59,11 +49,15 @@ class Kind:
     """What training asks of a kind of run; the schema of its configuration says the rest (`config/run.py`)."""
 
     unit: str  # what its targets are made of, in the plural
-    columns: Sequence[str]  # the first of metrics.csv
-    words: Words  # how its measurements are said
-    panels: Sequence[Panel]  # how they are drawn: six of them
+    measurements: Sequence[Measurement]  # in the order of the columns of metrics.csv
+    own_panels: Sequence[Panel]  # where they are drawn: three of the six there are
     may_change: Collection[str]  # options and sections, beside those of every run (`run.MAY_CHANGE`)
     assemble: Assemble
+
+    @property
+    def panels(self) -> Sequence[Panel]:
+        """All six, those of every run last."""
+        return (*self.own_panels, LEARNING_RATE, GRADIENT, speed_panel(self.unit))
 
 
 def count_steps(train: TrainConfig, *, batches: int | None) -> int | None:

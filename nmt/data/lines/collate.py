@@ -10,6 +10,7 @@ from nmt.data.arrays import Int64
 from nmt.data.batch import RecognitionBatch
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.loader import EvaluationLoader, TrainingLoader, evaluation_plan
+from nmt.data.place import ALONE, Place
 from nmt.data.sampler import BatchBudget, TokenBudgetSampler
 
 
@@ -50,9 +51,7 @@ def line_training_loader(
     seed: int,
     ascending_epochs: int = 0,
     accumulate: int = 1,
-    rank: int = 0,
-    world_size: int = 1,
-    pin_memory: bool = False,
+    place: Place = ALONE,
 ) -> TrainingLoader[RecognitionBatch]:
     """Every line once an epoch, in shuffled batches of nearly equal widths.
 
@@ -63,20 +62,20 @@ def line_training_loader(
         corpus.lengths,
         _budget(data),
         seed=seed,
-        world_size=world_size,
+        world_size=place.ranks,
         accumulate=accumulate,
         ascending_epochs=ascending_epochs,
     )
     batches = LineBatches(corpus, data.augmentation if data.augmentation.enabled else None, seed)
-    return TrainingLoader(plans, batches, rank=rank, workers=data.workers, pin_memory=pin_memory)
+    return TrainingLoader(plans, batches, place=place, workers=data.workers)
 
 
 def line_evaluation_loader(
-    corpus: LineCorpus, data: LinesConfig, *, rank: int = 0, world_size: int = 1, pin_memory: bool = False
+    corpus: LineCorpus, data: LinesConfig, place: Place = ALONE
 ) -> EvaluationLoader[RecognitionBatch]:
     """Every line once, over all ranks together, as it is."""
-    plan = evaluation_plan(corpus.lengths, corpus.lengths, _budget(data), rank=rank, world_size=world_size)
-    return EvaluationLoader(plan, LineBatches(corpus), pin_memory=pin_memory)
+    plan = evaluation_plan(corpus.lengths, corpus.lengths, _budget(data), place)
+    return EvaluationLoader(plan, LineBatches(corpus), pin_memory=place.on_gpu)
 
 
 def _budget(data: LinesConfig) -> BatchBudget:

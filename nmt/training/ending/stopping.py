@@ -25,6 +25,7 @@ class Interrupted(TrainingError):
     """A signal ended the run after its checkpoint was saved; 75 tells a scheduler to try again (EX_TEMPFAIL)."""
 
     exit_code = 75
+    label = "interrupted"
 
 
 class StoppedAtOnce(Interrupted):
@@ -80,8 +81,8 @@ class GracefulStop(StepCallback, Checkpoint):
             return
         name = signal.Signals(self._received).name if self._received else "a signal to another process"
         raise Interrupted(
-            f"stopped by {name} after step {trainer.global_step}; the checkpoint is saved; resume with: "
-            f"{self._resume_command}"
+            f"stopped by {name} after step {trainer.global_step}; {self._checkpoints.folder / 'last.ckpt'} is saved;"
+            f" resume with: {self._resume_command}"
         )
 
     def on_train_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:

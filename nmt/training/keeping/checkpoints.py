@@ -76,15 +76,6 @@ class Checkpoints(Checkpoint):
         self._best, self._last = _read_index(folder)
         self.saved_step = -1
 
-    @property
-    def best_model_path(self) -> str:
-        """Path of the checkpoint with the best score, "" before the first one."""
-        return str(self.folder / self._best[0].file) if self._best else ""
-
-    @property
-    def best_model_score(self) -> float | None:
-        return self._best[0].score if self._best else None
-
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """Forget what lies after the step this run goes on from: it was passed over because it is damaged."""
         first = trainer.strategy.broadcast(trainer.global_step)

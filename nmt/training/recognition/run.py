@@ -11,13 +11,14 @@ from nmt.data.lines.collate import line_evaluation_loader, line_training_loader
 from nmt.data.lines.corpus import LineCorpus
 from nmt.data.lines.prepare import LineCorpora, prepare_lines
 from nmt.data.loader import TrainingLoader
+from nmt.data.place import Place
 from nmt.inference.line_search import LineSearch
 from nmt.models.build import build_frontend, build_recognition
 from nmt.text.alphabet import Alphabet
 from nmt.training.ending.faults import lines_of
 from nmt.training.initialize import initial_checkpoint, load_weights
 from nmt.training.machine.environment import environment
-from nmt.training.parts import Parts, Place, count_steps
+from nmt.training.parts import Parts, count_steps
 from nmt.training.recognition.reading import language_model_of, read_tests
 from nmt.training.recognition.task import RecognitionTask
 
@@ -75,9 +76,7 @@ def _training_loader(corpus: LineCorpus, config: RecognitionConfig, place: Place
         seed=config.seed,
         ascending_epochs=config.train.curriculum_epochs,
         accumulate=config.train.accumulate,
-        rank=place.rank,
-        world_size=place.ranks,
-        pin_memory=place.on_gpu,
+        place=place,
     )
 
 

@@ -14,6 +14,7 @@ from nmt.config.schema import Config
 from nmt.data.batch import TranslationBatch
 from nmt.data.corpus import EncodedCorpus
 from nmt.data.loader import evaluation_loader, training_loader
+from nmt.data.place import Place
 from nmt.data.prepare import Corpora, prepare_corpora
 from nmt.files import atomic_write
 from nmt.inference.translator import Translator
@@ -22,7 +23,7 @@ from nmt.models.build import build_translation
 from nmt.training.ending.faults import Lines, lines_of
 from nmt.training.initialize import initial_checkpoint, load_weights
 from nmt.training.machine.environment import environment
-from nmt.training.parts import Parts, Place, count_steps
+from nmt.training.parts import Parts, count_steps
 from nmt.training.run import RunFolder
 from nmt.training.translation.task import TranslationTask
 
@@ -69,9 +70,7 @@ def _training_loader(corpora: Corpora, config: Config, place: Place) -> Any:
         seed=config.seed,
         sampling=config.tokenizer.sampling,
         accumulate=config.train.accumulate,
-        rank=place.rank,
-        world_size=place.ranks,
-        pin_memory=place.on_gpu,
+        place=place,
         gather=_gather if place.ranks > 1 else None,
     )
 

@@ -4,14 +4,15 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.files import atomic_write
+from nmt.training.watching.measurement import Measurement, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,31 +25,14 @@ ROWS, COLUMNS = 2, 3  # of panels in the picture
 Curve = list[tuple[float, float]]  # (step, value), by step
 
 
-class Panel(NamedTuple):
-    """One set of axes: its title, what stands on its y axis, and the (metric, label) of its lines."""
-
-    title: str
-    unit: str
-    lines: tuple[tuple[str, str], ...]
-    logarithmic: bool = False
-    from_zero: bool = False
-    only_changing: frozenset[str] = frozenset()  # metrics that only squeeze the others where they stay what they are
-
-
-GRADIENT = Panel("Gradient norm", "before clipping", (("train/gradient_norm", "gradient norm"),), from_zero=True)
-
-
-def speed_panel(unit: str) -> Panel:
-    """Of what `ThroughputMonitor` logs, in "tokens" or whatever targets are made of."""
-    lines = ((f"train/{unit}_per_second", "of wall time"), (f"train/{unit}_per_cpu_second", "of processor time"))
-    return Panel("Speed", f"target {unit} per second", lines, from_zero=True)
-
-
 class LearningCurves(Callback):
     """Draws `picture` from `metrics` after each validation and at the end, for at most about 5 % of the time."""
 
-    def __init__(self, metrics: Path, picture: Path, panels: Sequence[Panel]) -> None:
-        self._metrics, self._picture, self._panels = metrics, picture, panels
+    def __init__(
+        self, metrics: Path, picture: Path, panels: Sequence[Panel], measurements: Sequence[Measurement]
+    ) -> None:
+        self._metrics, self._picture = metrics, picture
+        self._panels, self._measurements = panels, measurements
         self._not_before = 0.0
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
@@ -70,7 +54,7 @@ class LearningCurves(Callback):
             return
         started = time.monotonic()
         try:
-            draw_curves(self._metrics, self._picture, self._panels)
+            draw_curves(self._metrics, self._picture, self._panels, self._measurements)
         except Exception as error:  # a picture is not worth a run
             log.warning("%s: not drawn: %s", self._picture, error)
         self._not_before = time.monotonic() + 20.0 * (time.monotonic() - started)
@@ -89,7 +73,7 @@ def read_curves(metrics: Path) -> dict[str, Curve]:
     return {name: sorted(points) for name, points in curves.items()}
 
 
-def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel]) -> None:
+def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel], measurements: Sequence[Measurement]) -> None:
     """Read metrics.csv and write the PNG of the six panels, in two rows; those without a point say so."""
     import io
 
@@ -98,21 +82,38 @@ def draw_curves(metrics: Path, picture: Path, panels: Sequence[Panel]) -> None:
     curves = read_curves(metrics)
     figure = Figure(figsize=(13, 7), dpi=110, layout="constrained")
     for axes, panel in zip(figure.subplots(ROWS, COLUMNS).flat, panels, strict=True):
-        _draw_panel(axes, panel, curves)
+        _draw_panel(axes, panel, measured_lines(panel, measurements, curves))
     figure.suptitle(picture.resolve().parent.name, fontsize=13)
     image = io.BytesIO()
     figure.savefig(image, format="png")
     atomic_write(picture, image.getvalue())
 
 
-def _draw_panel(axes: "Axes", panel: Panel, curves: dict[str, Curve]) -> None:
+def measured_lines(
+    panel: Panel, measurements: Sequence[Measurement], curves: Mapping[str, Curve]
+) -> list[tuple[Curve, str]]:
+    """The points and the label of each line of a panel that there is something to draw of, in the order of colours."""
+    return [
+        (curves[one.name], one.drawn.label)
+        for one in measurements
+        if one.drawn is not None
+        and one.drawn.panel == panel
+        and one.name in curves
+        and (not one.drawn.only_changing or _changes(curves[one.name]))
+    ]
+
+
+def _changes(points: Curve) -> bool:
+    return len({value for _, value in points}) > 1
+
+
+def _draw_panel(axes: "Axes", panel: Panel, drawn: Sequence[tuple[Curve, str]]) -> None:
     axes.set_title(panel.title, fontsize=11)
     axes.set_xlabel("optimiser steps", fontsize=9)
     axes.set_ylabel(panel.unit, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn = [(curves[name], label) for name, label in panel.lines if _is_drawn(name, panel, curves)]
     if not drawn:
         axes.text(0.5, 0.5, "nothing measured yet", ha="center", va="center", transform=axes.transAxes, color="grey")
         return
@@ -126,10 +127,6 @@ def _draw_panel(axes: "Axes", panel: Panel, curves: dict[str, Curve]) -> None:
         axes.set_ylim(bottom=0.0, top=None if any(value for points, _ in drawn for _, value in points) else 1.0)
     if len(drawn) > 1:
         axes.legend(fontsize=8, frameon=False)
-
-
-def _is_drawn(name: str, panel: Panel, curves: dict[str, Curve]) -> bool:
-    return name in curves and (name not in panel.only_changing or len({value for _, value in curves[name]}) > 1)
 
 
 def _all_positive(drawn: Sequence[tuple[Curve, str]]) -> bool:

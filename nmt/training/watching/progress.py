@@ -2,32 +2,17 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar, TQDMProgressBar
 
 from nmt.training.steps import StepCallback
+from nmt.training.watching.measurement import Measurement, as_said
 
 log = logging.getLogger(__name__)
-
-
-class Shown(NamedTuple):
-    """How lines and the bar say a measurement."""
-
-    word: str
-    form: str  # of its number, as str.format takes it
-    unless: float | None = None  # where it is so, it goes without saying
-
-
-Words = Mapping[str, Shown]  # by logged name, in the order of a line
-
-LEARNING: Words = {  # what every step of every model has
-    "train/learning_rate": Shown("lr", "{:.2e}"),
-    "train/gradient_norm": Shown("grad", "{:.2f}"),
-}
 
 
 class ThroughputMonitor(StepCallback):
@@ -109,9 +94,9 @@ class ThroughputMonitor(StepCallback):
 class LogLines(StepCallback):
     """A plain line every `every_steps` steps and one a validation, to the package's log; before them, that it runs."""
 
-    def __init__(self, every_steps: int, words: Words) -> None:
+    def __init__(self, every_steps: int, measurements: Sequence[Measurement]) -> None:
         self._every_steps = every_steps
-        self._words = words
+        self._measurements = measurements
         self._started = time.monotonic()
         self._said_nothing = True
 
@@ -133,7 +118,7 @@ class LogLines(StepCallback):
 
     def _line(self, trainer: "lightning.Trainer", prefix: str) -> str:
         measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
-        shown = shown_metrics(measured, self._words)
+        shown = shown_metrics(measured, self._measurements)
         return self._written(trainer, "  ".join(f"{name} {value}" for name, value in shown.items()))
 
     def _written(self, trainer: "lightning.Trainer", words: str) -> str:
@@ -148,27 +133,26 @@ class LogLines(StepCallback):
 class TrainingBar(TQDMProgressBar):
     """tqdm's bar with the metrics that have a word, under it; needs nothing logged with `prog_bar=True`."""
 
-    def __init__(self, words: Words, refresh_rate: int) -> None:
+    def __init__(self, measurements: Sequence[Measurement], refresh_rate: int) -> None:
         super().__init__(refresh_rate)
-        self._words = words
+        self._measurements = measurements
 
     def get_metrics(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule"
     ) -> dict[str, int | str | float | dict[str, float]]:
-        return {**shown_metrics(trainer.callback_metrics, self._words)}
+        return {**shown_metrics(trainer.callback_metrics, self._measurements)}
 
 
-def progress_callbacks(every_steps: int, words: Words, *, terminal: bool) -> list[Callback]:
+def progress_callbacks(every_steps: int, measurements: Sequence[Measurement], *, terminal: bool) -> list[Callback]:
     """The log's lines, and on a terminal a bar; give the Trainer `enable_progress_bar=terminal`."""
-    bars: list[ProgressBar] = [TrainingBar(words, max(1, min(10, every_steps)))] if terminal else []
-    return [LogLines(every_steps, words), *bars]
+    bars: list[ProgressBar] = [TrainingBar(measurements, max(1, min(10, every_steps)))] if terminal else []
+    return [LogLines(every_steps, measurements), *bars]
 
 
-def shown_metrics(metrics: Mapping[str, Any], words: Words) -> dict[str, str]:
-    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of `words`, less what goes without saying."""
-    measured = {name: float(metrics[name]) for name in words if name in metrics}
-    shown = ((words[name], value) for name, value in measured.items() if value != words[name].unless)
-    return {said.word: said.form.format(value) for said, value in shown}
+def shown_metrics(metrics: Mapping[str, Any], measurements: Sequence[Measurement]) -> dict[str, str]:
+    """{"train/loss": 3.21} → {"loss": "3.210"}, in the order of a line, less what goes without saying."""
+    said = ((one.shown, float(metrics[one.name])) for one in as_said(measurements) if one.shown and one.name in metrics)
+    return {shown.word: shown.form.format(value) for shown, value in said if value != shown.unless}
 
 
 def speak(*, terminal: bool) -> logging.Handler:
