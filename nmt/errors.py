@@ -9,8 +9,8 @@
     ├── RecognitionError  a line that cannot be read by the model: out of memory
     └── TrainingError     a run that cannot go on: interrupted, nothing to train on, loss not finite
 
-The command line prints the message of an NMTError in one piece and exits with its `exit_code`; every other exception
-is a defect of ours and keeps its traceback.
+The command line prints the message of an NMTError in one piece, after its `label`, and exits with its `exit_code`;
+every other exception is a defect of ours and keeps its traceback.
 """
 
 
@@ -18,6 +18,7 @@ class NMTError(Exception):
     """Base of every error this package raises on purpose."""
 
     exit_code = 1
+    label = "error"  # what its message begins with; of what somebody asked for, not that
 
 
 class ConfigError(NMTError):

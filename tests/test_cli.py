@@ -23,6 +23,7 @@ from nmt.config.load import load_config
 from nmt.config.options import options
 from nmt.config.schema import ROOTS, Config
 from nmt.errors import ConfigError, NMTError, TrainingError
+from nmt.training.ending.stopping import Interrupted
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "pytorch_lightning", "lightning_fabric", "wandb", "datasets", "sentencepiece", "sacrebleu", "numpy")
@@ -256,6 +257,7 @@ def test_a_printed_configuration_is_read_as_the_same(capsys: pytest.CaptureFixtu
             ["--config", "digits_small", "--data.train", "[]"],
             "nothing to train on; give --data.train DIR/train (or digi",
         ),
+        (["--config", "strokes_small"], "--data.train DIR/train.jsonl with pen strokes, {"),  # not digits, of images
         (
             ["--config", "digits_small", "--task", "translation"],
             "digits_small.yaml is a configuration of recognition ru",
@@ -357,6 +359,7 @@ def test_a_recogniser_is_trained_by_the_same_command(trained: list[tuple[Any, ..
     [
         (TrainingError("loss is not finite"), 1, "error: loss is not finite\n"),
         (ConfigError("a\n  b"), 2, "error: a\n  b\n"),
+        (Interrupted("stopped by SIGINT"), 75, "interrupted: stopped by SIGINT\n"),  # no error: somebody asked for it
         (KeyboardInterrupt(), INTERRUPTED, "interrupted\n"),
     ],
 )

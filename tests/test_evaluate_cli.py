@@ -240,6 +240,22 @@ def test_tokenised_hypotheses_are_pointed_out(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
+def test_swapped_sides_are_pointed_out(used: list[SearchConfig], capsys: pytest.CaptureFixture[str]) -> None:
+    """What a translator into English makes of English, scored against German: 0.04 BLEU, and nothing was said."""
+    Path("src.de").write_text("The old man slept there.\n\nTwo good women buy a house in this city.\n")
+    Path("ref.en").write_text(
+        "Der alte Mann schlief dort.\nEin Hund.\nZwei gute Frauen kaufen ein Haus in der Stadt.\n"
+    )
+    arguments = ["--checkpoint", "run", "--source", "src.de", "--reference", "ref.en"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("evaluate: run: warning: the words of the hypotheses are those of --source, not of --refer")
+    assert said.count("\n") == 1
+    Path("src.de").write_text("eins\nzwei\ndrei\n")
+    assert main(arguments) == 0  # whatever the score
+    assert capsys.readouterr().err == ""
+
+
 # --- several systems
 
 OTHERS = ["The old man sleeps.", "A dog ran.", "Two women buy a house in the city."]

@@ -162,6 +162,7 @@ def test_confidences_are_fitted_and_shipped(folder: Path, capsys: pytest.Capture
     write_arpa(estimate(TEXTS, 2), folder / "model.arpa")
     options = ("--beam-size", "4", "--language-model", str(folder / "model.arpa"), "--language-weight", "0.3")
     plain = scores(folder, *options, lines="good.tsv")
+    assert "plain likelihoods, fitted to no lines" in capsys.readouterr().out  # only the HTML page said so
     path = folder / "fitted.ckpt"
     fitted = scores(folder, *options, "--calibrate", str(path), lines="good.tsv")
     assert fitted["about"]["confidences"] == "fitted on these lines" and fitted["cer"] == plain["cer"]
@@ -169,6 +170,7 @@ def test_confidences_are_fitted_and_shipped(folder: Path, capsys: pytest.Capture
     assert fitted["calibration"][1]["brier"] < plain["calibration"][1]["brier"] / 2
     again = folder / "again.json"
     assert main(["--checkpoint", str(path), "--lines", str(folder / "good.tsv"), "--json", str(again)]) == 0
+    assert "likelihoods" not in capsys.readouterr().out
     shipped = json.loads(again.read_text(encoding="utf-8"))
     assert shipped["calibration"] == fitted["calibration"] and shipped["about"]["confidences"] == "fitted"
     capsys.readouterr()

@@ -1,45 +1,20 @@
 """What is written as PAGE comes back from the reader of PAGE as it was, and has the structure that the schema asks."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from hypothesis import given
-from PIL import Image
-from test_alto_writer import BOX, TEXTS, line
+from written_pages import PAGE, TEXTS, WHOLE, line
 
-from nmt.data.lines.markup import read_markup
-from nmt.data.lines.page_writer import NAMESPACE, page_document
-from nmt.data.lines.page_xml import page_xml_pages
-from nmt.data.lines.pages import read_page
-from nmt.data.lines.picture import Cutout
-from nmt.data.lines.placed import PlacedLine
+from nmt.data.lines.page_writer import NAMESPACE
 from nmt.data.lines.text_line import Page, TextLine
-
-NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-WHOLE = ((10.0, 20.0), (60.0, 20.0), (60.0, 40.0), (10.0, 40.0))  # `BOX` in whole pixels
-
-
-def document(*lines: PlacedLine, image: str = "page.png") -> str:
-    return page_document(lines, image=image, width=100, height=80, software=("reader", "1.0"), now=NOW)
-
-
-def read(folder: Path, text: str) -> Page:
-    path = folder / "page.xml"
-    path.write_text(text, encoding="utf-8")
-    (page,) = page_xml_pages(read_markup(str(path)), str(path))
-    return page
 
 
 def check_structure(text: str) -> None:
     """What the schema of 2019 says of order, required attributes and their values, as far as it is used here."""
-    root = ElementTree.fromstring(text)
-    assert all(element.tag.startswith(f"{{{NAMESPACE}}}") for element in root.iter())
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
+    root = PAGE.root(text)
     assert [one.tag for one in root] == ["Metadata", "Page"]
     assert [one.tag for one in root[0]] == ["Creator", "Created", "LastChange"]
     assert {"imageFilename", "imageWidth", "imageHeight"} == set(root[1].attrib)
@@ -53,6 +28,8 @@ def check_structure(text: str) -> None:
         assert 0 <= float(word[1].get("conf", "-1")) <= 1
     for place in [*root.iter("Coords"), *root.iter("Baseline")]:
         assert re.fullmatch("([0-9]+,[0-9]+ )+[0-9]+,[0-9]+", place.get("points", ""))
+        points = [tuple(map(int, point.split(","))) for point in place.attrib["points"].split()]
+        assert all(x <= 100 and y <= 80 for x, y in points)  # the page's size
     names = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     assert len(names) == 1 + len(region[1:]) + len(list(root.iter("Word"))) == len(set(names))
     assert all(re.fullmatch(r"[^\W\d][\w.-]*", name) for name in names)
@@ -62,28 +39,28 @@ def check_structure(text: str) -> None:
 def test_texts_come_back_whatever_their_spaces(
     tmp_path_factory: pytest.TempPathFactory, first: str, second: str
 ) -> None:
-    text = document(line(first, "word_1"), line(second, "region"))
+    text = PAGE.document(line(first, "word_1"), line(second, "region"))
     check_structure(text)
-    found = read(tmp_path_factory.mktemp("page"), text).lines
+    found = PAGE.read(tmp_path_factory.mktemp("page"), text).lines
     assert [(one.id, one.text) for one in found] == [("word_1", first), ("region", second)]
 
 
 def test_places_come_back_in_whole_pixels(tmp_path: Path) -> None:
-    baseline = ((-10.4, 38.0), (35.25, 39.0), (60.0, -3.0))
-    page = read(tmp_path, document(line("ab cd", baseline=baseline), image="C & D/<page>.png"))
-    whole = ((0.0, 38.0), (35.0, 39.0), (60.0, 0.0))
+    baseline = ((-10.4, 38.0), (35.75, 39.25), (60.0, -3.0))
+    page = PAGE.read(tmp_path, PAGE.document(line("ab cd", baseline=baseline), image="C & D/<page>.png"))
+    whole = ((0.0, 38.0), (36.0, 39.0), (60.0, 0.0))
     assert page == Page("C & D/<page>.png", 100.0, 80.0, [TextLine("l1", "ab cd", WHOLE, whole)], True)
 
 
 def test_a_line_whose_place_is_not_known_is_on_the_page_all_the_same(tmp_path: Path) -> None:
     odd, single = ((float("nan"), 1.0), (2.0, 2.0)), ((1.0, 1.0),)
-    text = document(line("a", baseline=single)._replace(polygon=single), line("b", "l2", baseline=odd))
+    text = PAGE.document(line("a", baseline=single)._replace(polygon=single), line("b", "l2", baseline=odd))
     check_structure(text)
-    assert [(one.text, one.baseline) for one in read(tmp_path, text).lines] == [("a", ()), ("b", ())]
+    assert [(one.text, one.baseline) for one in PAGE.read(tmp_path, text).lines] == [("a", ()), ("b", ())]
 
 
 def test_words_have_their_places_and_the_product_of_their_characters_confidences() -> None:
-    root = ElementTree.fromstring(document(line("abc  defghijk")))
+    root = ElementTree.fromstring(PAGE.document(line("abc  defghijk")))
     words = root.findall(".//{*}Word")
     assert [word[1].get("conf") for word in words] == [
         "0.7200",
@@ -94,13 +71,17 @@ def test_words_have_their_places_and_the_product_of_their_characters_confidences
     assert [one.text for one in root.findall(".//{*}Created")] == ["2026-05-04T03:02:01+00:00"]
 
 
-def test_what_xml_cannot_hold_is_replaced(tmp_path: Path) -> None:
-    assert read(tmp_path, document(line("a\x00\x0b\ufffeb"))).lines[0].text == "a\ufffd\ufffd\ufffdb"
+def test_a_line_says_how_sure_it_is_and_one_that_could_not_be_read_does_not() -> None:
+    """Viewers colour lines by it, and found it at words alone."""
+    root = ElementTree.fromstring(PAGE.document(line("ab cd")._replace(confidence=0.8125), line("")))
+    texts = [one.find("{*}TextEquiv") for one in root.iter(f"{{{NAMESPACE}}}TextLine")]
+    assert [None if one is None else one.get("conf") for one in texts] == ["0.8125", None]
 
 
-def test_the_lines_of_a_written_page_are_cut_as_those_of_the_page_it_was_read_from(tmp_path: Path) -> None:
-    Image.fromarray(np.full((80, 100), 200, dtype=np.uint8)).save(tmp_path / "page.png")
-    path = tmp_path / "again.xml"
-    path.write_text(document(line("ab", baseline=((0.0, 1.0), (2.0, 1.0)))), encoding="utf-8")
-    (again,) = read_page(str(path))
-    assert BOX != WHOLE and again.recording == Cutout(str(tmp_path / "page.png"), WHOLE, ((0.0, 1.0), (2.0, 1.0)))
+def test_what_stands_beyond_the_page_is_moved_onto_it(tmp_path: Path) -> None:
+    """A polygon that a program drew past the margin was written again, and other programs refuse it."""
+    beyond = ((-5.0, 20.0), (130.0, 20.0), (130.0, 95.0), (10.0, 40.0))
+    wide = line("a" * 20)._replace(polygon=beyond, baseline=((10.0, 90.0), (float("inf"), 38.0)))
+    check_structure(PAGE.document(wide))
+    (found,) = PAGE.read(tmp_path, PAGE.document(wide)).lines
+    assert found.polygon == ((0.0, 20.0), (100.0, 20.0), (100.0, 80.0), (10.0, 40.0)) and found.baseline == ()

@@ -10,6 +10,7 @@ import pytest
 from nmt.config.lines import LinesConfig, LineSource
 from nmt.data.lines.line import Line, Points
 from nmt.data.lines.pendigits import EARLIER, PendigitsLine, read_pendigits
+from nmt.data.lines.sources import check_lines_files
 from nmt.data.lines.strokes import stroke_features
 from nmt.errors import DataError
 
@@ -110,6 +111,9 @@ def test_what_is_missing_is_named(few: Path, tmp_path: Path) -> None:
         pendigits(few, "dev")
     with pytest.raises(DataError, match=r"absent\.csv"):
         pendigits(tmp_path / "absent.csv")
+    told = r"absent\.csv: no such file; there is .*; pendigits are UCI's \(archive\.ics\.uci\.edu/dataset/81\)"
+    with pytest.raises(DataError, match=told):  # nobody said where to get it
+        check_lines_files(LinesConfig(train=(LineSource(path=str(tmp_path / "absent.csv"), kind="pendigits"),)))
 
 
 @needs_pendigits

@@ -10,6 +10,7 @@ import pytest
 
 from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data import prepare, store
+from nmt.data.cleaning import CleaningReport
 from nmt.data.corpus import EncodedCorpus
 from nmt.data.prepare import Corpora, prepare_corpora, train_tokenizers
 from nmt.errors import DataError
@@ -175,6 +176,55 @@ def test_pairs_of_too_many_tokens_are_reported(folder: Path) -> None:
     assert corpora.report.examples["too_many_tokens"][0].startswith(f"{folder}/train.en:")
     with pytest.raises(DataError, match=r"no training pair has at most 1 tokens"):
         prepare_corpora(config(folder, cleaning={"max_tokens": 1}), SMALL)
+
+
+def test_a_mixed_corpus_says_what_is_left_of_each_source(folder: Path) -> None:
+    """Of two corpora, one may be dropped whole, and the sum did not tell."""
+    rows = [f"{en}\t{de}\n" for en, de in zip(EN, DE, strict=True)]
+    (folder / "shards").mkdir()
+    for name, some in {"a": rows[76:84], "b": rows[78:86]}.items():  # up to 79 in train already, from 80 on 6 others
+        (folder / "shards" / f"{name}.tsv").write_text("".join(["en\tde\n", *some]))
+    (folder / "void.tsv").write_text("en\tde\n")
+    train = [f"{folder}/train", f"{folder}/shards/*.tsv", f"{folder}/void.tsv"]
+    mixed = config(folder, train=train, validation=(), test=(), cleaning={"drop_test_leakage": False})
+    report = prepare_corpora(mixed, SMALL).report
+    table = str(report).splitlines()
+    assert table[-4].split() == ["pairs", "kept", "87", "87.88%"]
+    assert table[-3:] == [
+        f"    {folder}/train.en: 81 of 83",
+        f"    {folder}/shards/*.tsv: 6 of 16",
+        f"    {folder}/void.tsv: 0 of 0",
+    ]
+    assert prepare_corpora(mixed, SMALL).report == report  # from the cache
+    short = mixed.model_copy(update={"cleaning": mixed.cleaning.model_copy(update={"max_tokens": 12})})
+    report = prepare_corpora(short, SMALL).report
+    counts = list(report.sources.values())
+    assert [one.read for one in counts] == [83, 16, 0]
+    assert report.dropped["too_many_tokens"] and sum(one.kept for one in counts) == report.kept
+    assert "shards" not in str(prepare_corpora(config(folder), SMALL).report)
+
+
+def test_a_table_that_is_read_by_other_columns_too_is_one_source(folder: Path) -> None:
+    rows = [f"{en}\t{de}\t{de[::-1]}\n" for en, de in zip(EN[:30], DE[:30], strict=True)]
+    (folder / "both.tsv").write_text("".join(["en\tde\tbackwards\n", *rows]))
+    table = {"path": f"{folder}/both.tsv"}
+    train = [table, table | {"source_column": "en", "target_column": "backwards"}, {"path": f"{folder}/more/test"}]
+    report = prepare_corpora(config(folder, train=train, validation=(), test=()), SMALL).report
+    assert str(report).splitlines()[-2:] == [f"    {folder}/both.tsv: 60 of 60", f"    {folder}/more/test.en: 2 of 2"]
+
+
+def test_a_corpus_prepared_by_an_earlier_version_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knew no sources, and preparing anew for their sake would cost hours."""
+    mixed = config(folder, train=[f"{folder}/train", f"{folder}/more/test"], validation=(), test=())
+    to_dict = CleaningReport.to_dict
+
+    def without_sources(report: CleaningReport) -> dict[str, Any]:
+        return {name: value for name, value in to_dict(report).items() if name != "sources"}
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(CleaningReport, "to_dict", without_sources)
+        prepare_corpora(mixed, SMALL)
+    assert str(prepare_corpora(mixed, SMALL).report).splitlines()[-1].startswith("pairs kept")
 
 
 def test_several_processes_write_the_same_ids(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

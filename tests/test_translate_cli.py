@@ -22,7 +22,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nmt.cli import decoding, guidance, output, resume
+from nmt.cli import decoding, guidance, output, progress, resume
 from nmt.cli.lines import decode_lines, unpacked
 from nmt.cli.rows import json_row
 from nmt.cli.translate import main
@@ -398,6 +398,26 @@ def test_what_the_maximum_length_cut_is_counted_and_named(
     assert "30 translations of lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … reached" in capsys.readouterr().err
     translate_bytes(b"a\n")
     assert capsys.readouterr().err == ""
+
+
+def test_on_a_terminal_the_end_is_said_with_the_file(translator: Reverser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar that stopped at its end was all; where it had been written was for the user to remember."""
+    seen = io.StringIO()
+    seen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", seen)
+    translate_bytes(b"a\ncut b\nc\n")
+    assert re.search(r"translate: warning: .*\ntranslate: 3 lines in [0-9.]+ s: out\.en\n$", seen.getvalue())
+
+
+def test_a_long_job_is_told_of_in_a_log_and_never_in_the_output(
+    translator: Reverser, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "SHARE", 0.0)
+    Path("in.de").write_bytes(b"a b\nc d\n")
+    assert translate("--input", "in.de") == 0
+    said = b"translate: 1 of 2 lines\ntranslate: 2 of 2 lines\n"
+    assert capfdbinary.readouterr() == (b"b a\nd c\n", said)
 
 
 def test_a_term_of_the_glossary_that_is_lacking_is_named(translator: Reverser, capsys: Any) -> None:

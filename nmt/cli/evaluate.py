@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +12,10 @@ from nmt.cli.guard import guarded
 from nmt.cli.heatmaps import check_heatmaps, write_heatmaps
 from nmt.cli.lines import one_line, read_lines
 from nmt.cli.output import check_output
+from nmt.cli.progress import Progress
 from nmt.cli.report import Comparison, Report, report_json, report_text
 from nmt.cli.rows import Remarks, Row
+from nmt.cli.suspicions import warn_if_swapped, warn_if_tokenized
 from nmt.cli.worst import BadSentence, worst_file, worst_json, worst_sentences, worst_text
 from nmt.errors import DataError
 from nmt.files import atomic_write
@@ -51,7 +52,10 @@ def run(argv: list[str]) -> int:
     if arguments.sentence_scores is not None:
         atomic_write(arguments.sentence_scores, _sentence_table(systems, sentences))
     for system in systems:
-        _warn_if_tokenized(system, arguments)
+        if arguments.tokenize != "none":
+            warn_if_tokenized(system.name, system.hypotheses)
+        if sources is not None:
+            warn_if_swapped(system.name, system.hypotheses, sources, references)
     if arguments.json:
         print(json.dumps(report_json(report) | ({"worst": worst_json(worst)} if arguments.worst else {})))
     else:
@@ -131,14 +135,17 @@ def _translate(arguments: argparse.Namespace, sources: list[str], wanted: Wanted
             guidance=wanted.wishes.guidance(),
         )
         hypotheses = []
-        remarks = Remarks("evaluate" if len(arguments.checkpoint) == 1 else f"evaluate: {path}")
-        for number, translation in enumerate(stream, start=1):
-            hypotheses.append(one_line(translation.text))
-            remarks.note(number, Row.of(translation, hypotheses[-1]))
-            if number in chosen:
-                name = f"line_{number}" if len(arguments.checkpoint) == 1 else f"system_{index + 1}_line_{number}"
-                if not write_heatmaps(arguments.heatmaps, name, translation):
-                    print(f"evaluate: line {number} has no word, and so no heat-map", file=sys.stderr)
+        speaker = "evaluate" if len(arguments.checkpoint) == 1 else f"evaluate: {path}"
+        remarks = Remarks(speaker)
+        with Progress(speaker, total=lambda: len(sources)) as shown:
+            for number, translation in enumerate(stream, start=1):
+                hypotheses.append(one_line(translation.text))
+                remarks.note(number, Row.of(translation, hypotheses[-1]))
+                shown.advance()
+                if number in chosen:
+                    name = f"line_{number}" if len(arguments.checkpoint) == 1 else f"system_{index + 1}_line_{number}"
+                    if not write_heatmaps(arguments.heatmaps, name, translation):
+                        shown.tell(f"evaluate: line {number} has no word, and so no heat-map")
         if arguments.output is not None:
             atomic_write(arguments.output[index], "".join(f"{line}\n" for line in hypotheses))
         remarks.warn()
@@ -270,16 +277,6 @@ def _worst_metric(arguments: argparse.Namespace) -> str:
     from nmt.metrics.bleu import NAMES
 
     return NAMES[arguments.worst_by or WORST_BY[0]]
-
-
-def _warn_if_tokenized(system: System, arguments: argparse.Namespace) -> None:
-    tokenized = sum(line.endswith(" .") for line in system.hypotheses)
-    if arguments.tokenize != "none" and 2 * tokenized > len(system.hypotheses):
-        print(
-            f"evaluate: {system.name}: {tokenized} of {len(system.hypotheses)} hypotheses end in ' .', as tokenised"
-            " text does; detokenise all files, or the score compares with nobody's",
-            file=sys.stderr,
-        )
 
 
 main = guarded(run)

@@ -61,10 +61,12 @@ def _fitted(
     search = recognizer.search
     if not arguments.tune and arguments.calibrate is None:
         return search
-    from nmt.cli.lines_reading import readable
+    from nmt.cli.lines_reading import WINDOW, readable
     from nmt.inference.line_tuning import calibrate_search, tune_search
 
     inputs, texts = readable(recognizer, lines)
+    if len(inputs) > WINDOW:  # a minute or more in which no bar moves
+        print(f"evaluate-lines: fitting to {len(inputs):,} lines, which are read again afterwards", file=sys.stderr)
     if arguments.tune:
         search, tuning = tune_search(recognizer, inputs, texts, measure=measure)
         print(
@@ -98,7 +100,8 @@ def _findings(
         "checkpoint": str(arguments.checkpoint),
         "lines": ", ".join(arguments.lines),
         "search": _search_text(search) + (", α and β tuned on these lines" if arguments.tune else ""),
-        "confidences": _confidence_text(search) + (" on these lines" if arguments.calibrate else ""),
+        "confidences": ("fitted" if _is_fitted(search) else "plain likelihoods")
+        + (" on these lines" if arguments.calibrate else ""),
         "version": __version__,
     }
     errors = [character_errors(*line.pair, measure).errors for line in lines]
@@ -109,6 +112,7 @@ def _findings(
         confusions(references, hypotheses, measure),
         _calibrations(lines, measure),
         proofreading([line.confidence for line in lines], errors),
+        fitted=_is_fitted(search),
     )
 
 
@@ -144,10 +148,10 @@ def _search_text(search: "CTCSearchConfig") -> str:
     return said + (f", lexicon {search.lexicon}" if search.lexicon else "")
 
 
-def _confidence_text(search: "CTCSearchConfig") -> str:
+def _is_fitted(search: "CTCSearchConfig") -> bool:
     from nmt.inference.line_confidence import PLAIN
 
-    return "plain likelihoods" if search.confidence == PLAIN else "fitted"
+    return search.confidence != PLAIN
 
 
 def _write(arguments: argparse.Namespace, found: "Findings") -> None:

@@ -18,8 +18,8 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 def guarded(run: Callable[[list[str]], int]) -> Callable[[Sequence[str] | None], int]:
     """Wrap a command `run(arguments) -> exit code` into a `main(arguments=None) -> exit code`.
 
-    NMTError becomes `error: …` and its own exit code; any other exception is a defect and keeps its traceback. Without
-    arguments, `main` is the whole program, and Ctrl-C while Python ends leaves no traceback either.
+    NMTError becomes `error: …`, or its own label, and its own exit code; any other exception is a defect and keeps its
+    traceback. Without arguments, `main` is the whole program, and Ctrl-C while Python ends leaves no traceback either.
     """
 
     def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _code(run: Callable[[list[str]], int], argv: list[str]) -> int:
         code = _returned(run, argv)
         sys.stdout.flush()  # a closed pipe shows here, where it can still be caught
     except NMTError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{error.label}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -91,7 +91,7 @@ class _Pages:
             image=os.path.relpath(image, path.parent),
             width=width,
             height=height,
-            software=("gnmt-lightning", __version__),
+            software=("nmt", __version__),
         )
         atomic_write(path, text.encode("utf-8", "surrogateescape"))
 
@@ -136,4 +136,5 @@ def _placed(item: Listed, found: "Recognition | str", shown: _Shown) -> "PlacedL
     for one in characters:
         left, top, right, bottom = map(float, one.box)
         placed.append(PlacedCharacter(one.symbol, (left, top, right, bottom), one.confidence))
-    return PlacedLine(item.id, shown.polygon, shown.baseline, placed)
+    sure = None if isinstance(found, str) else found.confidence
+    return PlacedLine(item.id, shown.polygon, shown.baseline, placed, sure)

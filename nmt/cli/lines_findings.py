@@ -18,6 +18,10 @@ TOLD: Final = {  # which confidence it is, and of what, by what is right or wron
     "characters": "confidence, {} characters",
 }
 SHOWN: Final = 10  # bad lines named where people read; the table, the JSON and the report name all
+UNFITTED: Final = (
+    "  They are plain likelihoods, fitted to no lines: the same command on lines for validation, with --calibrate"
+    " FITTED.ckpt, fits them."
+)
 
 
 class ReadLine(NamedTuple):
@@ -48,12 +52,15 @@ class Findings(NamedTuple):
     confusions: Sequence[Confusion]
     calibration: Sequence[Calibration]  # of lines and of characters, as far as anything was read
     proofreading: Sequence[Effort] = ()  # nothing where every line is right
+    fitted: bool = True  # whether confidences were made to come true on some lines
 
 
 def told(found: Findings) -> str:
     """Rates, what confidences are good for and whether they come true, for people."""
     effort = [told_effort(found.proofreading)] if found.proofreading else []
-    return "\n".join([found.rates.as_text(), *effort, *_calibration_table(found.calibration)])
+    table = _calibration_table(found.calibration)
+    advice = [UNFITTED] if table and not found.fitted else []
+    return "\n".join([found.rates.as_text(), *effort, *table, *advice])
 
 
 def _calibration_table(calibrations: Sequence[Calibration]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
 from nmt.cli.lines_findings import ReadLine
+from nmt.cli.progress import Progress
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from nmt.inference.recognition import Recognition
     from nmt.inference.recognizer import Recognizer
 
-WINDOW: Final = 256  # lines prepared and recognised before the next are
+WINDOW: Final = 64  # lines prepared and recognised before the next are, and between two words of how far it is
 
 
 def listed(sources: "LinesConfig", *, kind: Literal["image", "strokes"]) -> "list[Line]":
@@ -50,9 +51,7 @@ def _check_kind(source: "LineSource", kind: Literal["image", "strokes"]) -> None
 
 def read_lines(recognizer: "Recognizer", lines: "list[Line]", search: "CTCSearchConfig") -> Iterator[ReadLine]:
     """Every line with what was read, in order; images are in memory a window at a time."""
-    from tqdm import tqdm
-
-    with tqdm(total=len(lines), unit=" lines", leave=False, disable=None) as bar:
+    with Progress("evaluate-lines", total=lambda: len(lines)) as shown:
         for start in range(0, len(lines), WINDOW):
             window = lines[start : start + WINDOW]
             inputs = [line_input(recognizer, line) for line in window]
@@ -60,7 +59,7 @@ def read_lines(recognizer: "Recognizer", lines: "list[Line]", search: "CTCSearch
             found = iter(recognizer.recognize(good, search=search))
             for line, one in zip(window, inputs, strict=True):
                 yield _unread(line, one) if isinstance(one, str) else _as_read(recognizer, line, one, next(found))
-            bar.update(len(window))
+            shown.advance(len(window))
 
 
 def readable(recognizer: "Recognizer", lines: "list[Line]") -> "tuple[list[LineInput], list[str]]":

@@ -18,6 +18,7 @@ from nmt.cli.line_order import least_sure_first
 from nmt.cli.line_pages import Put, check_page_folder, page_folder
 from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
 from nmt.cli.output import check_stream_output, destination
+from nmt.cli.progress import Progress
 from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -103,9 +104,10 @@ def run(argv: list[str]) -> int:
 
     wants_boxes = arguments.format in PAGE_FORMATS or (arguments.format == "jsonl" and arguments.boxes)
     done = failed = silent = 0
-    with _putting(arguments) as put:
-        for item, found in _with_bar(_answers(recognizer, items, boxes=wants_boxes), arguments):
+    with _putting(arguments) as put, _shown(arguments) as shown:
+        for item, found in _answers(recognizer, items, boxes=wants_boxes):
             put(item, found)
+            shown.advance()
             done += 1
             if isinstance(found, str):
                 failed += 1
@@ -116,6 +118,7 @@ def run(argv: list[str]) -> int:
         print(f"recognize: {failed:,} of {done:,} lines could not be read", file=sys.stderr)
     if said := told_silent(silent, done - failed):
         print(f"recognize: {said}", file=sys.stderr)
+    shown.tell_end(arguments.output)
     return 1 if failed else 0
 
 
@@ -191,13 +194,10 @@ def _answers(recognizer: "Recognizer", items: Iterable[Listed], *, boxes: bool) 
         )
 
 
-def _with_bar(answers: Iterator[Answer], arguments: argparse.Namespace) -> Iterable[Answer]:
-    """A progress bar on a terminal, unless the texts themselves go there; its total only where it costs nothing."""
-    if not sys.stderr.isatty() or (arguments.output == "-" and sys.stdout.isatty()):
-        return answers
-    from tqdm import tqdm
-
-    return tqdm(answers, total=line_count(arguments.lines), unit=" lines", dynamic_ncols=True)
+def _shown(arguments: argparse.Namespace) -> Progress:
+    """Nothing where the texts themselves can be seen to come; a total only where it costs nothing."""
+    quiet = arguments.output == "-" and sys.stdout.isatty()
+    return Progress("recognize", total=lambda: line_count(arguments.lines), quiet=quiet)
 
 
 def _tell(problem: str) -> None:

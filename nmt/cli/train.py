@@ -108,7 +108,7 @@ def run(argv: list[str]) -> int:
 def check_files(config: "RunConfig") -> None:
     """Raise DataError with a line for every file that is named and not there, ConfigError where none is named."""
     if not config.data.train:
-        raise ConfigError(f"data.train: nothing to train on; give --data.train DIR/train (or {config.embedded})")
+        raise ConfigError(f"data.train: nothing to train on; give --data.train {config.training_data}")
     if config.task == "recognition":
         _check_line_files(config)
     else:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from nmt.cli.job import Job
 from nmt.cli.lines import count_lines, require_file
 from nmt.cli.output import check_stream_output, destination, is_device, partial_file, record_file
 from nmt.cli.parallel import Alone, Crew, processes
+from nmt.cli.progress import Progress
 from nmt.cli.ranks import ranks, started_by_torchrun
 from nmt.cli.rows import ALIGNMENTS, FORMATS, Remarks, Row
 from nmt.cli.sources import Sources, read_sources
@@ -101,10 +102,13 @@ def run(argv: list[str]) -> int:
         record = about if arguments.resume else None
         write = stack.enter_context(destination(arguments.output, about=about, keep=progress.size, record=record))
         remarks = Remarks("translate")
-        for number, row in enumerate(_with_bar(rows, arguments, done=progress.lines), start=progress.lines + 1):
-            write(row.text)
-            remarks.note(number, row)
+        with _shown(arguments, done=progress.lines) as shown:
+            for number, row in enumerate(rows, start=progress.lines + 1):
+                write(row.text)
+                remarks.note(number, row)
+                shown.advance()
     remarks.warn()
+    shown.tell_end(arguments.output)
     return 0
 
 
@@ -219,13 +223,10 @@ def _rows(crew: Crew, sources: Sources, batch_sentences: int, *, skip: int) -> I
         yield from islice(rows, max(0, skip - window.first + 1), None)
 
 
-def _with_bar(rows: Iterator[Row], arguments: argparse.Namespace, *, done: int) -> Iterable[Row]:
-    """A progress bar on a terminal, unless the translations themselves go there."""
-    if not sys.stderr.isatty() or arguments.interactive or (arguments.output == "-" and sys.stdout.isatty()):
-        return rows
-    from tqdm import tqdm
-
-    return tqdm(rows, total=_total(Path(arguments.input)), initial=done, unit=" lines", dynamic_ncols=True)
+def _shown(arguments: argparse.Namespace, *, done: int) -> Progress:
+    """Nothing where the translations themselves can be seen to come."""
+    quiet = arguments.interactive or (arguments.output == "-" and sys.stdout.isatty())
+    return Progress("translate", total=lambda: _total(Path(arguments.input)), done=done, quiet=quiet)
 
 
 def _total(path: Path) -> int | None:

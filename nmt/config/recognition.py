@@ -148,13 +148,22 @@ class RecognitionConfig(EveryRun):
     makes: ClassVar[str] = "a recogniser"
     used_by: ClassVar[str] = "recognize"
     used_on: ClassVar[str] = "IMAGES"
-    embedded: ClassVar[str] = "digits:train"
 
     task: Literal["recognition"] = "recognition"
     data: LinesConfig = LinesConfig()
     model: RecognitionModelConfig = RecognitionModelConfig()
     train: RecognitionTrainConfig = RecognitionTrainConfig(max_epochs=30)
     search: CTCSearchConfig = CTCSearchConfig()
+
+    @property
+    def training_data(self) -> str:
+        """Of pen strokes nothing is embedded, and the digits, which are images, would be refused."""
+        if self.model.frontend.kind == "strokes":
+            return (
+                'DIR/train.jsonl with pen strokes, {"strokes": [[[x, y], ...], ...], "text": "..."} a line, or'
+                " pendigits:train:FILE, UCI's digits by pen; data/README.md describes both"
+            )
+        return "DIR/train (or digits:train)"
 
     @property
     def outputs(self) -> int:

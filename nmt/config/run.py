@@ -15,12 +15,16 @@ class EveryRun(Frozen):
     makes: ClassVar[str]  # "a translator", in messages
     used_by: ClassVar[str]  # the command that uses what such a run makes
     used_on: ClassVar[str]  # what that command is given to try it
-    embedded: ClassVar[str]  # a corpus that needs no file, as `data.train` takes it
 
     task: str
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9._-]+$")
     seed: NonNegative = Field(default=1, le=2**32 - 1)
     logger: LoggerKind = "csv"
+
+    @property
+    def training_data(self) -> str:
+        """What can be trained on, as `--data.train` takes it, for one who has named nothing."""
+        raise NotImplementedError
 
     @property
     def outputs(self) -> int:

@@ -24,7 +24,6 @@ class Config(EveryRun):
     makes: ClassVar[str] = "a translator"
     used_by: ClassVar[str] = "translate"
     used_on: ClassVar[str] = "--interactive"
-    embedded: ClassVar[str] = "demo:train"
 
     task: Literal["translation"] = "translation"
     data: DataConfig = DataConfig()
@@ -32,6 +31,11 @@ class Config(EveryRun):
     model: ModelConfig = ModelConfig()
     train: TranslationTrainConfig = TranslationTrainConfig(max_epochs=10)
     search: SearchConfig = SearchConfig()
+
+    @property
+    def training_data(self) -> str:
+        """Files of one's own, or the embedded grammar."""
+        return "DIR/train (or demo:train)"
 
     @property
     def outputs(self) -> int:

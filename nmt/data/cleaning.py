@@ -5,8 +5,9 @@ that cannot be used there is an error with its place (`verify`), and an empty li
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nmt.config.data import CleaningConfig
@@ -31,13 +32,29 @@ COPY_WORDS = 3  # names and numbers are copied rightly; a longer copy is a sente
 
 
 @dataclass
+class Counts:
+    """Pairs of one source."""
+
+    read: int = 0
+    kept: int = 0
+
+
+def _by_source(counts: Mapping[str, Counts] | None = None) -> defaultdict[str, Counts]:
+    return defaultdict(Counts, counts or {})
+
+
+@dataclass
 class CleaningReport:
-    """Counts of pairs read, kept and dropped, with the first examples of every reason."""
+    """Counts of pairs read, kept and dropped, with the first examples of every reason; `sources` says whose they are.
+
+    Sources are places while pairs are cleaned; a corpus of many files may be put together afterwards.
+    """
 
     read: int = 0
     kept: int = 0
     dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     examples: dict[str, list[str]] = field(default_factory=dict)
+    sources: defaultdict[str, Counts] = field(default_factory=_by_source)
 
     def drop(self, reason: str, pair: Pair) -> None:
         """Count a pair under a reason, and keep it as an example if it is one of the first."""
@@ -46,17 +63,27 @@ class CleaningReport:
         if len(shown) < EXAMPLES:
             shown.append(f"{pair.origin}: {pair.problem or f'{_excerpt(pair.source)} | {_excerpt(pair.target)}'}")
 
+    def take_back(self, reason: str, pair: Pair) -> None:
+        """Drop a pair that was kept at first."""
+        self.kept -= 1
+        self.sources[pair.origin.place].kept -= 1
+        self.drop(reason, pair)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         examples = {reason: list(shown) for reason, shown in self.examples.items()}
-        return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped), "examples": examples}
+        sources = {name: asdict(counts) for name, counts in self.sources.items()}
+        counts = {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
+        return {**counts, "examples": examples, "sources": sources}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "CleaningReport":
-        return cls(**values)
+        """Of what an earlier version wrote, which knew no sources, too."""
+        sources = {name: Counts(**counts) for name, counts in values.get("sources", {}).items()}
+        return cls(**{**values, "sources": _by_source(sources)})
 
     def __str__(self) -> str:
-        """A small table; reasons that dropped nothing are left out."""
+        """A small table; reasons that dropped nothing are left out, and so is a source that is alone."""
         rows: list[tuple[str, int, list[str]]] = [("pairs read", self.read, [])]
         rows += [(REASONS[name], count, self.examples.get(name, [])) for name, count in self.dropped.items() if count]
         rows += [("pairs kept", self.kept, [])]
@@ -66,6 +93,8 @@ class CleaningReport:
             share = f"{count / max(1, self.read):7.2%}" if title != "pairs read" else ""
             lines.append(f"{title:<{width}}  {count:>12,}  {share}".rstrip())
             lines += [f"    {example}" for example in shown]
+        if len(self.sources) > 1:
+            lines += [f"    {name}: {one.kept:,} of {one.read:,}" for name, one in self.sources.items()]
         return "\n".join(lines)
 
 
@@ -87,7 +116,9 @@ def clean(
     """
     seen: set[int] = set()
     for pair in pairs:
+        counts = report.sources[pair.origin.place]
         report.read += 1
+        counts.read += 1
         reason = _defect(pair, config)
         if reason is None:
             source, target = normalize(pair.source, normalization), normalize(pair.target, normalization)
@@ -102,6 +133,7 @@ def clean(
                     seen.add(digest)
         if reason is None:
             report.kept += 1
+            counts.kept += 1
             yield pair
         else:
             report.drop(reason, pair)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PAIRS_FILE = "pairs.arrow"
 TOKENS_FILE = "tokens.arrow"
 SIDES = ("source", "target")
+COUNTED_AT_A_TIME = 1 << 20  # pairs
 READ_AT_MOST = 1024  # sentences whose pages are mapped at a time; each may bring 64 KiB of neighbours
 
 
@@ -150,6 +151,7 @@ class EncodedCorpus:
         self._gaps = index.left_out
         self._pairs_file = directories.pairs / PAIRS_FILE
         self._places = tuple(places)
+        self._numbers = index.pairs.places
         self.weights: PlaceWeights | None = None
         if any(weight != 1.0 for weight in place_weights):
             self.weights = PlaceWeights(index.pairs.places, np.asarray(place_weights, dtype=np.float64))
@@ -201,6 +203,17 @@ class EncodedCorpus:
     def _origin_of_row(self, row: int) -> Origin:
         stored = self._table[row]
         return Origin(self._places[stored["place"]], stored["line"])
+
+    def counts(self) -> dict[str, int]:
+        """How many pairs come from each place."""
+        total = np.zeros(len(self._places), dtype=np.int64)
+        for start in range(0, len(self), COUNTED_AT_A_TIME):
+            total += np.bincount(self._numbers[start : start + COUNTED_AT_A_TIME], minlength=len(total))
+        forget_pages(self._numbers)
+        found = dict.fromkeys(self._places, 0)
+        for place, count in zip(self._places, total.tolist(), strict=True):
+            found[place] += count
+        return found
 
     @property
     def too_long(self) -> int:

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypedDict
 
 from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
 from nmt.data.cache import Cache, cache_key, contents_of
-from nmt.data.cleaning import EXAMPLES, CleaningReport, clean, pair_hash, verify
+from nmt.data.cleaning import EXAMPLES, CleaningReport, Counts, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, Directories, EncodedCorpus
 from nmt.data.hashes import RememberedHashes
 from nmt.data.pairs import Languages
@@ -137,6 +137,8 @@ class _Preparation:
 
         def build(directory: Path) -> None:
             report = CleaningReport()
+            for reader, _ in readers:
+                report.sources[reader.place] = Counts()  # in this order, and those too that hold nothing
             pairs = read_all(readers, "reading training pairs")
             excluded = self.held_out_hashes()
             kept = clean(pairs, cleaning, report, normalization=self.config.normalization, held_out=excluded)
@@ -225,12 +227,28 @@ class _Preparation:
             report.drop("too_many_tokens", corpus.left_out(number))
         report.dropped["too_many_tokens"] = corpus.too_long
         report.kept = len(corpus)
+        self._name_sources(report, corpus)
         if not len(corpus):
             raise DataError(
                 f"no training pair has at most {self.data.cleaning.max_tokens} tokens on both sides "
                 f"(--data.cleaning.max_tokens):\n{report}"
             )
         return corpus, report
+
+    def _name_sources(self, report: CleaningReport, corpus: EncodedCorpus) -> None:
+        """Say a corpus of many files as it was given, by the names that files have now, and what is left of it."""
+        read = [counts.read for counts in report.sources.values()]
+        report.sources.clear()
+        if len(read) < 2:  # stored by a version that did not count them, or one alone
+            return
+        kept = corpus.counts()
+        of_place = {place: Counts(*both) for place, *both in zip(kept, read, kept.values(), strict=True)}
+        for source, readers in zip(self.data.train, open_corpora(self.data.train, self.languages), strict=True):
+            for place in dict.fromkeys(reader.place for reader, _ in readers):
+                counts = report.sources[place if len(readers) == 1 else source.path]
+                one = of_place.pop(place, Counts())  # read by other columns, too, a file is counted once
+                counts.read += one.read
+                counts.kept += one.kept
 
     def encoded(self, pairs: PreparedPairs, tokenizers: Tokenizers, *, max_tokens: int | None = None) -> EncodedCorpus:
         """Token ids of prepared text."""

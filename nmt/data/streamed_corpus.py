@@ -128,8 +128,7 @@ class StreamedCorpus:
         if len(rows) == len(kept):
             return corpus
         for row in np.flatnonzero(longest > self.cleaning.max_tokens):
-            self.report.drop("too_many_tokens", kept[row])
-            self.report.kept -= 1
+            self.report.take_back("too_many_tokens", kept[row])
         corpus.pairs, corpus.numbers = [kept[row] for row in rows], numbers[rows]
         corpus.source_ids, corpus.target_ids = corpus.source_ids.take(rows), corpus.target_ids.take(rows)
         corpus.weights = None if corpus.weights is None else corpus.weights[rows]

@@ -9,8 +9,8 @@
     number takes the place of another number among them, if there is one. No word is replaced twice, nor what was
     found in 2.
 4.  Where no word looks, an address, a placeholder and emoji are put behind the word that looks at what stands before
-    them in the source. Numbers and unknown words are left out then: they may well have been translated. Numbers are
-    named by `left_out`, for somebody to look.
+    them in the source. Numbers and unknown words are left out then: they may well have been translated. Numbers that
+    are no words in running text are named by `left_out`, for somebody to look.
 5.  With `unknown`, an output word with an unknown piece or a broken character is replaced by the source word that it
     looks at.
 
@@ -20,7 +20,7 @@ Pieces of either side that do not spell its text leave the output as it is.
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -32,6 +32,11 @@ from nmt.text.spans import BROKEN_MARK, UNKNOWN_MARK
 from nmt.text.tokenizer import SPECIAL_PIECES, UNKNOWN
 
 __all__ = ["KINDS", "Kind", "carry_through", "left_out"]
+
+
+# German and English spell these out ("3 Hunde", "three dogs"), so that a lone 3 which is no longer there is mostly
+# translated, and a warning that is mostly wrong is read by nobody. The price: a small number that is lost is not named.
+SPELT_OUT: Final = range(13)
 
 
 class _Edit(NamedTuple):
@@ -73,12 +78,19 @@ def carry_through(
 
 
 def left_out(source: str, output: str, *, source_pieces: Sequence[str], kinds: Collection[Kind] = KINDS) -> list[str]:
-    """What an output lacks all the same: addresses, placeholders, emoji and numbers of its source, unknown words never.
+    """What an output lacks all the same: addresses, placeholders, emoji and numbers of its source, as they stand there.
 
-    `source` and `source_pieces` are those of `carry_through`.
+    Unknown words are none of it, nor numbers that are `SPELT_OUT`, which 05, 3.5 and 3:30 are not. `source` and
+    `source_pieces` are those of `carry_through`.
     """
     left = source_side(source, source_pieces)
-    return [one.text for one in missing(source if left is None else left.text, output, kinds)]
+    lost = missing(source if left is None else left.text, output, kinds)
+    return [one.text for one in lost if not _is_spelt_out(one)]
+
+
+def _is_spelt_out(one: Protected) -> bool:
+    digits = one.text if one.kind == "numbers" and one.text.isdecimal() else ""
+    return bool(digits) and int(digits) in SPELT_OUT and len(digits) == len(str(int(digits)))
 
 
 class _Copying:

@@ -39,7 +39,7 @@ def alto_document(
     space = SubElement(SubElement(SubElement(root, "Layout"), "Page", about), "PrintSpace", size)
     block = SubElement(space, "TextBlock", {"ID": free_id("block", lines), **size})
     for name, line in zip(line_ids(lines), lines, strict=True):
-        _add_line(block, name, line)
+        _add_line(block, name, line.within(width, height))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 

@@ -1,6 +1,6 @@
 """A page that was read, as PAGE 2019 (PRImA): lines with their words, places and how sure they are.
 
-Coordinates are whole pixels and never negative, as its schema wants them; so a polygon may move by half a pixel.
+Coordinates are whole pixels of the page, as its schema wants them; so a polygon may move by half a pixel.
 """
 
 import itertools
@@ -22,8 +22,9 @@ def page_document(
 ) -> str:
     """The file of one page, in one region; `image` and `software` as `alto_document` has them, `now` with its zone.
 
-    `conf` is the product of a word's character confidences; a line's text has none, as its own is not known here. What
-    XML cannot hold becomes U+FFFD; a line's id stays if it can be one.
+    `conf` of a word is the product of its characters' confidences, the chance that all are right; of a line, which is
+    seldom wholly right, its own confidence, as everywhere else. What XML cannot hold becomes U+FFFD; a line's id stays
+    if it can be one.
     """
     root = Element("PcGts", {"xmlns": NAMESPACE})
     about = SubElement(root, "Metadata")
@@ -37,7 +38,7 @@ def page_document(
     names = line_ids(lines)
     word_names = (name for number in itertools.count(1) if (name := f"word_{number}") not in names)
     for name, line in zip(names, lines, strict=True):
-        _add_line(region, name, line, word_names)
+        _add_line(region, name, line.within(width, height), word_names)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -50,20 +51,18 @@ def _add_line(region: Element, name: str, line: PlacedLine, word_names: Iterator
     for is_space, group in itertools.groupby(line.characters, key=lambda one: one.symbol.isspace()):
         if not is_space:
             _add_word(element, next(word_names), list(group))
-    _add_text(element, "".join(one.symbol for one in line.characters))
+    _add_text(element, "".join(one.symbol for one in line.characters), line.confidence)
 
 
 def _add_word(line: Element, name: str, word: Sequence[PlacedCharacter]) -> None:
     element = SubElement(line, "Word", {"id": name})
     _add_coordinates(element, _corners(*word_box(word)))
-    text = _add_text(element, "".join(one.symbol for one in word))
-    text.set("conf", f"{math.prod(one.confidence for one in word):.4f}")
+    _add_text(element, "".join(one.symbol for one in word), math.prod(one.confidence for one in word))
 
 
-def _add_text(element: Element, text: str) -> Element:
-    equivalent = SubElement(element, "TextEquiv")
+def _add_text(element: Element, text: str, confidence: float | None) -> None:
+    equivalent = SubElement(element, "TextEquiv", {} if confidence is None else {"conf": f"{confidence:.4f}"})
     SubElement(equivalent, "Unicode").text = xml_text(text)
-    return equivalent
 
 
 def _add_coordinates(element: Element, polygon: Sequence[Point]) -> None:
@@ -80,4 +79,4 @@ def _corners(left: float, top: float, right: float, bottom: float) -> tuple[Poin
 
 
 def _points(points: Sequence[Point]) -> str:
-    return " ".join(f"{max(0, round(x))},{max(0, round(y))}" for x, y in points)
+    return " ".join(f"{round(x)},{round(y)}" for x, y in points)

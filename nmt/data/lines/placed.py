@@ -22,13 +22,29 @@ class PlacedCharacter(NamedTuple):
 class PlacedLine(NamedTuple):
     """A line on its page in pixels; `characters` are those of its text, none where nothing was read.
 
-    A polygon without a point, or with one that is no number, is left out.
+    A polygon without a point, or with one that is no number, is left out. `confidence` is the share of its characters
+    that should be right, 0 to 1; None for a line that could not be read.
     """
 
     id: str
     polygon: Sequence[Point]
     baseline: Sequence[Point]
     characters: Sequence[PlacedCharacter]
+    confidence: float | None = None
+
+    def within(self, width: int, height: int) -> "PlacedLine":
+        """Moved onto its page as far as it stands beyond it: readers of ALTO and PAGE refuse what does."""
+
+        def moved(points: Sequence[Point]) -> Sequence[Point]:
+            if not are_places(points):
+                return points
+            return tuple((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in points)
+
+        characters = []
+        for one in self.characters:
+            (left, top), (right, bottom) = moved((one.box[:2], one.box[2:]))
+            characters.append(one._replace(box=(left, top, right, bottom)))
+        return self._replace(polygon=moved(self.polygon), baseline=moved(self.baseline), characters=characters)
 
 
 def line_ids(lines: Sequence[PlacedLine]) -> list[str]:

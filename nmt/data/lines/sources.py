@@ -7,15 +7,21 @@ from nmt.config.lines import LinesConfig, LineSource
 from nmt.data.lines.kind import source_kind
 from nmt.data.lines.line import Line
 from nmt.data.text_files import missing_file
+from nmt.errors import DataError
 
 PLACELESS = ("hub", "digits")  # kinds whose path is no file
+PENDIGITS = (
+    "pendigits are UCI's (archive.ics.uci.edu/dataset/81): download them, then cat pendigits.tra pendigits.tes >"
+    " pendigits.csv, and give pendigits:train:pendigits.csv"
+)
 
 
 def check_lines_files(config: LinesConfig) -> None:
     """Raise DataError for a source that is not there, before anything slow is imported or read."""
     for source in (*config.train, *config.validation, *config.test):
         if source.kind not in PLACELESS and not os.path.exists(source.path):
-            raise missing_file(source.path)
+            missing = missing_file(source.path)
+            raise DataError(f"{missing}; {PENDIGITS}") if source.kind == "pendigits" else missing
 
 
 def read_lines(source: LineSource) -> Iterator[Line]:
