@@ -24,7 +24,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: $(STAMP) ## train on the embedded corpus, translate a small file, print BLEU (minutes, no network)
+demo: $(STAMP) ## train on the embedded corpus, translate a small file, print BLEU (minutes; network for the set-up alone)
 	$(BIN)/python scripts/train.py --config gnmt_small --run-dir $(DEMO)
 	$(BIN)/python scripts/demo_text.py --output $(DEMO)/text --splits test
 	@head -n 10 $(DEMO)/text/test.de > $(DEMO)/text/input.de

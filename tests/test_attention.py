@@ -65,6 +65,15 @@ def test_additive_scores_by_the_sigmoid_are_those_of_tanh(name: str) -> None:
             assert (one.double() - other).norm() <= 2e-5 * other.norm()
 
 
+def test_in_half_precision_additive_scores_keep_what_is_near_zero() -> None:
+    """σ(2 z) is 0.5 there, and bfloat16 has no number between 0.498 and 0.5 + 2⁻⁸ but 0.5."""
+    attention = kinds(16, 32)["additive"]
+    query, keys = 1e-3 * torch.randn(B, T, 16), 1e-3 * torch.randn(B, S, 32)
+    exact = attention.score(query, keys)
+    found = attention.to(torch.bfloat16).score(query.bfloat16(), keys.bfloat16())
+    assert (found.float() - exact).norm() <= 0.02 * exact.norm()
+
+
 def test_chunks_change_neither_scores_nor_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     attention = AdditiveAttention(H, H, 6)
     query, memory = torch.randn(B, 7, H, requires_grad=True), torch.randn(B, S, H, requires_grad=True)

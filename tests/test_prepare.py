@@ -1,5 +1,6 @@
 """Preparation: from files to token ids, each step once, and again exactly where something changed."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -9,10 +10,9 @@ from typing import Any
 import pytest
 
 from nmt.config.data import DataConfig, TokenizerConfig
-from nmt.data import prepare, store
-from nmt.data.cleaning import CleaningReport
+from nmt.data import cache, prepare, store
 from nmt.data.corpus import EncodedCorpus
-from nmt.data.prepare import Corpora, prepare_corpora, train_tokenizers
+from nmt.data.prepare import REPORT_FILE, SOURCES_FILE, Corpora, prepare_corpora, train_tokenizers
 from nmt.errors import DataError
 
 SMALL = TokenizerConfig(vocabulary_size=320, kind="bpe")
@@ -213,18 +213,40 @@ def test_a_table_that_is_read_by_other_columns_too_is_one_source(folder: Path) -
     assert str(report).splitlines()[-2:] == [f"    {folder}/both.tsv: 60 of 60", f"    {folder}/more/test.en: 2 of 2"]
 
 
-def test_a_corpus_prepared_by_an_earlier_version_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It knew no sources, and preparing anew for their sake would cost hours."""
+def test_a_corpus_prepared_by_an_earlier_version_is_used(folder: Path) -> None:
+    """It counted no sources, and preparing anew for their sake would cost hours. It can use what this one prepares."""
     mixed = config(folder, train=[f"{folder}/train", f"{folder}/more/test"], validation=(), test=())
-    to_dict = CleaningReport.to_dict
-
-    def without_sources(report: CleaningReport) -> dict[str, Any]:
-        return {name: value for name, value in to_dict(report).items() if name != "sources"}
-
-    with monkeypatch.context() as earlier:
-        earlier.setattr(CleaningReport, "to_dict", without_sources)
-        prepare_corpora(mixed, SMALL)
+    prepare_corpora(mixed, SMALL)
+    [counted] = (folder / "cache").glob(f"pairs-*/{SOURCES_FILE}")
+    assert json.loads((counted.parent / REPORT_FILE).read_text()).keys() == {"read", "kept", "dropped", "examples"}
+    for file in (SOURCES_FILE, cache.MANIFEST):
+        (counted.parent / file).unlink()
+    cache._write_manifest(counted.parent)
     assert str(prepare_corpora(mixed, SMALL).report).splitlines()[-1].startswith("pairs kept")
+
+
+def test_two_translations_of_one_file_are_not_taken_for_copies_of_it(folder: Path) -> None:
+    """A stored pair knows the place of its source, and copies have two. Whatever was prepared first, training the other
+    arrangement from the same cache died of it, or would have weighed pairs by each other's weights."""
+    (folder / "copy.en").write_bytes((folder / "train.en").read_bytes())
+    backwards = [line[::-1] for line in (folder / "train.de").read_text().splitlines()]
+    (folder / "copy.de").write_text("".join(f"{line}\n" for line in backwards))
+    first = {"path": f"{folder}/train"}
+    shared = {"path": "again", "source_file": f"{folder}/train.en", "target_file": f"{folder}/copy.de"}
+    for place, order in (("one", (f"{folder}/copy", shared)), ("two", (shared, f"{folder}/copy"))):
+        for second in order:
+            given = config(
+                folder,
+                train=[first, second, f"{folder}/more/test"],
+                validation=(),
+                test=(),
+                cleaning={"drop_test_leakage": False},
+                cache_dir=str(folder / place),
+            )
+            report = prepare_corpora(given, SMALL).report
+            names = ["train.en", "more/test.en"] if second is shared else ["train.en", "copy.en", "more/test.en"]
+            assert list(report.sources) == [f"{folder}/{name}" for name in names]
+            assert sum(one.kept for one in report.sources.values()) == report.kept
 
 
 def test_several_processes_write_the_same_ids(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,11 @@ def test_languages_that_share_half_their_words_are_told_apart_by_what_most_words
     assert not are_in_source_language([*shared, *own[:12]], sources, [references])  # names that came through
 
 
+def test_one_word_said_over_and_over_is_no_language() -> None:
+    shared = [f"word{letter}" for letter in "abcdefghijkl"]
+    assert not are_in_source_language([*shared, *["eigen"] * 100], [*shared, "eigen"], [shared])
+
+
 def test_what_is_mostly_in_no_language_is_in_neither() -> None:
     words = [f"eigen{letter}" for letter in "abcdefghijkl"]
     assert not are_in_source_language([*words, *["nichts"] * 40], words, [["anderes"]])

@@ -6,8 +6,8 @@ that cannot be used there is an error with its place (`verify`), and an empty li
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from nmt.config.data import CleaningConfig
@@ -39,10 +39,6 @@ class Counts:
     kept: int = 0
 
 
-def _by_source(counts: Mapping[str, Counts] | None = None) -> defaultdict[str, Counts]:
-    return defaultdict(Counts, counts or {})
-
-
 @dataclass
 class CleaningReport:
     """Counts of pairs read, kept and dropped, with the first examples of every reason; `sources` says whose they are.
@@ -54,7 +50,7 @@ class CleaningReport:
     kept: int = 0
     dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     examples: dict[str, list[str]] = field(default_factory=dict)
-    sources: defaultdict[str, Counts] = field(default_factory=_by_source)
+    sources: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
 
     def drop(self, reason: str, pair: Pair) -> None:
         """Count a pair under a reason, and keep it as an example if it is one of the first."""
@@ -70,17 +66,13 @@ class CleaningReport:
         self.drop(reason, pair)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values, for JSON, without the sources, whose names may change."""
         examples = {reason: list(shown) for reason, shown in self.examples.items()}
-        sources = {name: asdict(counts) for name, counts in self.sources.items()}
-        counts = {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
-        return {**counts, "examples": examples, "sources": sources}
+        return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped), "examples": examples}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "CleaningReport":
-        """Of what an earlier version wrote, which knew no sources, too."""
-        sources = {name: Counts(**counts) for name, counts in values.get("sources", {}).items()}
-        return cls(**{**values, "sources": _by_source(sources)})
+        return cls(**values)
 
     def __str__(self) -> str:
         """A small table; reasons that dropped nothing are left out, and so is a source that is alone."""

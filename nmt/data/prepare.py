@@ -31,6 +31,7 @@ from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
 REPORT_FILE = "report.json"
+SOURCES_FILE = "sources.json"  # pairs read of each place; earlier versions wrote none, and read none
 
 
 class Corpora(NamedTuple):
@@ -75,6 +76,16 @@ def prepare_corpora(
 def train_tokenizers(data: DataConfig, tokenizer: TokenizerConfig, *, seed: int = 1) -> Tokenizers:
     """The tokenizers alone: read from the files given, or trained on the cleaned training text."""
     return _Preparation(data, tokenizer, seed).tokenizers()
+
+
+def _shared_places(readers: Sequence[WeightedReader]) -> dict[str, list[int]]:
+    """Which readers share a place (two translations of one file), for a cache's key: a stored pair knows only places.
+
+    Empty where none do, so that entries of such corpora keep the keys they had before this was looked at.
+    """
+    places = [reader.place for reader, _ in readers]
+    first = [places.index(place) for place in places]
+    return {} if first == list(range(len(places))) else {"shared_places": first}
 
 
 class _Preparation:
@@ -133,6 +144,7 @@ class _Preparation:
             cleaning=cleaning.model_dump(mode="json", exclude={"max_tokens"}),
             normalization=self.config.normalization,
             held_out=sorted(reader.fingerprint(self.hash_of) for reader, _ in held_out),
+            **_shared_places(readers),
         )
 
         def build(directory: Path) -> None:
@@ -146,6 +158,8 @@ class _Preparation:
             if report.kept == 0:
                 raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
             (directory / REPORT_FILE).write_text(json.dumps(report.to_dict()), encoding="utf-8")
+            read = [counts.read for counts in report.sources.values()]
+            (directory / SOURCES_FILE).write_text(json.dumps(read), encoding="utf-8")
 
         return PreparedPairs(self.cache.entry("pairs", key, build), key, readers, _files(readers, fingerprints))
 
@@ -227,7 +241,9 @@ class _Preparation:
             report.drop("too_many_tokens", corpus.left_out(number))
         report.dropped["too_many_tokens"] = corpus.too_long
         report.kept = len(corpus)
-        self._name_sources(report, corpus)
+        if (pairs.directory / SOURCES_FILE).is_file():
+            read = json.loads((pairs.directory / SOURCES_FILE).read_text(encoding="utf-8"))
+            self._name_sources(report, read, corpus.counts())
         if not len(corpus):
             raise DataError(
                 f"no training pair has at most {self.data.cleaning.max_tokens} tokens on both sides "
@@ -235,13 +251,8 @@ class _Preparation:
             )
         return corpus, report
 
-    def _name_sources(self, report: CleaningReport, corpus: EncodedCorpus) -> None:
+    def _name_sources(self, report: CleaningReport, read: list[int], kept: dict[str, int]) -> None:
         """Say a corpus of many files as it was given, by the names that files have now, and what is left of it."""
-        read = [counts.read for counts in report.sources.values()]
-        report.sources.clear()
-        if len(read) < 2:  # stored by a version that did not count them, or one alone
-            return
-        kept = corpus.counts()
         of_place = {place: Counts(*both) for place, *both in zip(kept, read, kept.values(), strict=True)}
         for source, readers in zip(self.data.train, open_corpora(self.data.train, self.languages), strict=True):
             for place in dict.fromkeys(reader.place for reader, _ in readers):
