@@ -24,7 +24,13 @@ from nmt.errors import StorageError
 from nmt.files import atomic_write
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training.averaging import ema_callback
-from nmt.training.ending.stopping import Interrupted, early_stopping, interrupts_kept
+from nmt.training.ending.stopping import (
+    Interrupted,
+    StoppedAtOnce,
+    early_stopping,
+    interrupts_after_training,
+    interrupts_kept,
+)
 from nmt.training.keeping.checkpoint_io import read_checkpoint
 from nmt.training.keeping.checkpoints import MONITORS
 from nmt.training.keeping.random_state import KEY, capture, restore
@@ -406,6 +412,20 @@ def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
     assert len(pictures) == len(ROOTS)
 
 
+def test_an_interrupt_is_no_failed_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C while curves were drawn was said to be one ("not drawn: stopped at once"), and stopped nothing."""
+    (tmp_path / "metrics.csv").write_text("step\n1\n")
+    drawn = curves.LearningCurves(tmp_path / "metrics.csv", tmp_path / "curves.png", (), ())
+    for error, comes_through in ((StoppedAtOnce("stopped at once"), True), (ValueError("no font"), False)):
+
+        def failing(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(curves, "draw_curves", failing)
+        with pytest.raises(StoppedAtOnce) if comes_through else contextlib.nullcontext():
+            drawn._draw()
+
+
 @pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
 def test_every_score_that_may_decide_is_drawn_shown_and_known(root: Root) -> None:
     monitors = get_args(root.model_fields["train"].annotation.model_fields["monitor"].annotation)
@@ -536,3 +556,9 @@ def test_a_validation_made_up_for_is_one_of_its_own_epoch(
 def scores(run: Path) -> Any:
     """The best checkpoints and what they score."""
     return json.loads((run / "checkpoints" / "index.json").read_text(encoding="utf-8"))["best"]
+
+
+def test_ctrl_c_while_a_trained_run_is_scored_says_that_it_is_trained() -> None:
+    said = "after the last step; the weights are saved, start it again for the scores"
+    with pytest.raises(KeyboardInterrupt, match=said), interrupts_after_training():
+        raise KeyboardInterrupt

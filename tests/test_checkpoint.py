@@ -23,9 +23,10 @@ from nmt.checkpoint import (
     read_any,
     read_checkpoint,
     read_recognition,
+    told_unfinished,
     write_checkpoint,
 )
-from nmt.config.data import TokenizerConfig
+from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.schema import Config
 from nmt.config.training import TranslationTrainConfig
@@ -87,6 +88,24 @@ def test_a_run_folder_means_its_best_checkpoint_or_else_its_last(checkpoint: Che
     message = r"best\.ckpt: leads to best-00000007\.ckpt, which is not there; .* beside it: last-00000009\.ckpt"
     with pytest.raises(CheckpointError, match=message):
         find_checkpoint(tmp_path)
+
+
+def test_a_run_that_has_not_been_validated_yet_says_which_checkpoint_stands_for_it(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """An interrupted run translated nonsense with its last checkpoint, and nobody said that it was that."""
+    validated = checkpoint.config.model_copy(update={"data": DataConfig.model_validate({"validation": "val"})})
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    write_checkpoint(last, checkpoint)
+    assert told_unfinished(tmp_path) is None  # it is never validated: there is no better one
+    write_checkpoint(last, replace(checkpoint, config=validated, about={"step": 1360}))
+    said = f"{tmp_path} has no best.ckpt yet; using last.ckpt, step 1,360"
+    assert told_unfinished(tmp_path) == told_unfinished(str(tmp_path)) == said
+    assert told_unfinished(last) is None and told_unfinished(tmp_path / "nowhere") is None
+    write_checkpoint(last, replace(checkpoint, config=validated, about={}))
+    assert told_unfinished(tmp_path) == said.removesuffix(", step 1,360")
+    write_checkpoint(tmp_path / "checkpoints" / "best.ckpt", checkpoint)
+    assert told_unfinished(tmp_path) is None
 
 
 class Bomb:

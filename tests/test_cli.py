@@ -360,7 +360,8 @@ def test_a_recogniser_is_trained_by_the_same_command(trained: list[tuple[Any, ..
         (TrainingError("loss is not finite"), 1, "error: loss is not finite\n"),
         (ConfigError("a\n  b"), 2, "error: a\n  b\n"),
         (Interrupted("stopped by SIGINT"), 75, "interrupted: stopped by SIGINT\n"),  # no error: somebody asked for it
-        (KeyboardInterrupt(), INTERRUPTED, "interrupted\n"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted before the first step; nothing is lost, start it again\n"),
+        (KeyboardInterrupt("after it"), INTERRUPTED, "interrupted after it\n"),
     ],
 )
 def test_errors_in_training_end_without_a_traceback(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nmt.config.data import CorpusSource
 from nmt.config.document import plain_value, read_document, write_document
 from nmt.config.find import available_configs, describe, find_config, task_of
-from nmt.config.lines import LineSource
+from nmt.config.lines import LinesConfig, LineSource
 from nmt.config.load import dump_yaml, load_config, parse_overrides
 from nmt.config.options import FAMILIAR, Option, item_of, nearest, options, takes_corpora
 from nmt.config.recognition import RecognitionConfig
@@ -597,6 +597,37 @@ def test_the_command_line_makes_a_kind_of_a_file_that_names_none(write: Any) -> 
     assert isinstance(config, RecognitionConfig) and (config.seed, config.model.layers) == (4, 2)
     twice = load_config(write("seed: 4"), ["--task=recognition", "--task", "translation"])  # the last one counts
     assert twice == load_config(write("seed: 4"))
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "command"),
+    [
+        ("gnmt_small", [], "nmt translate --checkpoint 'my runs/a' --interactive"),
+        ("lines_small", ["--data.test=val"], "nmt recognize --checkpoint 'my runs/a' IMAGES"),
+        ("strokes_small", ["--data.test=pen.jsonl"], "nmt recognize --checkpoint 'my runs/a' STROKES.jsonl"),
+        ("digits_small", ["--data.test=lines.tsv"], "nmt recognize --checkpoint 'my runs/a' IMAGES"),
+        (
+            "digits_small",
+            [],
+            "nmt evaluate-lines --checkpoint 'my runs/a' --lines digits:test --report worst.html",
+        ),
+        (
+            "strokes_small",
+            ["--data.train=pendigits:train:a.csv", "--data.validation=[pendigits:validation:a.csv, pendigits:b c.csv]"],
+            "nmt evaluate-lines --checkpoint 'my runs/a' --lines pendigits:validation:a.csv 'pendigits:train:b c.csv'"
+            " --report worst.html",
+        ),
+    ],
+)
+def test_a_run_is_tried_with_what_there_is_to_give(config: str, overrides: list[str], command: str) -> None:
+    """Runs on strokes and on digits, of which nobody has images, ended with `recognize ... IMAGES`."""
+    assert load_config(CONFIGS / f"{config}.yaml", overrides).trial("my runs/a") == command
+
+
+@pytest.mark.parametrize("text", ["digits:test", "pendigits:validation:a.csv", "hub:a/b", "alto:x", "page:x", "a:b"])
+def test_a_source_of_lines_is_spelled_as_it_is_read(text: str) -> None:
+    [source] = LinesConfig.model_validate({"test": [text]}).test
+    assert source.spelled == text and LinesConfig.model_validate({"test": source.spelled}).test == (source,)
 
 
 @both_roots

@@ -162,7 +162,11 @@ def test_confidences_are_fitted_and_shipped(folder: Path, capsys: pytest.Capture
     write_arpa(estimate(TEXTS, 2), folder / "model.arpa")
     options = ("--beam-size", "4", "--language-model", str(folder / "model.arpa"), "--language-weight", "0.3")
     plain = scores(folder, *options, lines="good.tsv")
-    assert "plain likelihoods, fitted to no lines" in capsys.readouterr().out  # only the HTML page said so
+    told = capsys.readouterr().out.splitlines()[-1]  # only the HTML page said so
+    assert told.startswith("confidences are plain likelihoods, fitted to no lines")
+    assert told.endswith(
+        f"nmt evaluate-lines --checkpoint {folder / 'model.ckpt'} --lines VALIDATION --calibrate FITTED.ckpt"
+    )
     path = folder / "fitted.ckpt"
     fitted = scores(folder, *options, "--calibrate", str(path), lines="good.tsv")
     assert fitted["about"]["confidences"] == "fitted on these lines" and fitted["cer"] == plain["cer"]

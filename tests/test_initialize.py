@@ -21,7 +21,8 @@ from nmt.errors import CheckpointError, ConfigError
 from nmt.models.build import build_translation
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 from nmt.training.fit import train
-from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.initialize import initial_checkpoint, load_weights, weights_of
+from nmt.training.translation.run import rough_risk
 
 LINES = ["ein Hund läuft", "zwei Hunde laufen schnell", "eine Katze schläft", "a dog runs", "two dogs run fast"] * 5
 
@@ -61,6 +62,8 @@ def test_a_run_begins_with_weights_and_tokenizer_and_goes_on_without_them(tmp_pa
     begun = read_checkpoint(start)
     fine = {"initialize_from": str(start), "risk": {"samples": 3}}
     train(config(tmp_path, train=fine), run_dir=tmp_path / "run")
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert f"INFO weights of {start}\n" in log and log.count(" WARNING ") == 0
     after = read_checkpoint(tmp_path / "run")
     assert after.tokenizers.target.model == begun.tokenizers.target.model
     moved = [float((after.weights[name] - weights).abs().max()) for name, weights in begun.weights.items()]
@@ -68,6 +71,37 @@ def test_a_run_begins_with_weights_and_tokenizer_and_goes_on_without_them(tmp_pa
     start.unlink()
     train(config(tmp_path, train=fine | {"max_steps": 2}), run_dir=tmp_path / "run")
     assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt").about["step"] == 2
+    assert (tmp_path / "run" / "train.log").read_text().count("weights of") == 1  # these are its own
+
+
+def test_it_is_said_where_weights_come_from(tmp_path: Path, start: Path) -> None:
+    """Nothing told a run that was begun with the weights of another from one that learnt from nothing."""
+    checkpoint = replace(read_checkpoint(start), about={"step": 4300})
+    folder = tmp_path / "earlier"
+    write_checkpoint(folder / "checkpoints" / "best.ckpt", checkpoint)
+    for begun, words in ((start, " (step 4,300)"), (folder, " (best, step 4,300)")):
+        fine = config(tmp_path, train={"initialize_from": str(begun)})
+        assert weights_of(fine, checkpoint) == f"weights of {begun}{words}"
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "kind", "warned"),
+    [
+        (3, 3e-3, "adam", True),
+        (3, 6e-4, "adamw", True),
+        (3, 5e-4, "adam", False),
+        (0, 3e-3, "adam", False),
+        (3, 0.5, "sgd", False),  # whose rates are others
+    ],
+)
+def test_large_steps_of_risk_tuning_are_warned_of(
+    tmp_path: Path, samples: int, rate: float, kind: str, *, warned: bool
+) -> None:
+    """At the rate that the run had been trained with, tuning it took 2 BLEU away within 60 steps."""
+    tuned = {"risk": {"samples": samples}, "optimizer": {"learning_rate": rate, "kind": kind}}
+    warning = rough_risk(config(tmp_path, train=tuned))
+    assert (warning is not None) == warned
+    assert warning is None or (f"learning_rate {rate:g} is high" in warning and "learning_rate 1e-4" in warning)
 
 
 def test_a_run_that_goes_on_reads_its_own_checkpoint(tmp_path: Path, start: Path) -> None:

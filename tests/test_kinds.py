@@ -72,7 +72,7 @@ def test_a_measurement_is_described_once(root: Root) -> None:
 
 def test_a_line_says_training_first() -> None:
     everything = {one.name: 2.0 for one in TRANSLATION.measurements}
-    said = "loss ppl lr grad truth tok/s GLEU val-loss val-ppl BLEU chrF"
+    said = "loss ppl lr grad truth tok/s GLEU val-loss val-ppl BLEU chrF++"
     assert [word.replace(" ", "-") for word in shown_metrics(everything, TRANSLATION.measurements)] == said.split()
 
 
@@ -95,7 +95,7 @@ def test_the_reward_of_draws_takes_no_colour_from_what_every_translator_has() ->
     [panel] = [panel for panel in TRANSLATION.panels if panel.title == "Translation quality"]
     measured = {one.name: [(0.0, 1.0)] for one in TRANSLATION.measurements}
     labels = [label for _, label in curves.measured_lines(panel, TRANSLATION.measurements, measured)]
-    assert labels == ["BLEU", "chrF", "GLEU of draws"]
+    assert labels == ["BLEU", "chrF++", "GLEU of draws"]
 
 
 @every_kind

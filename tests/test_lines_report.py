@@ -150,7 +150,7 @@ def test_without_writers_bad_lines_or_confidences_their_sections_are_left_out() 
 
 def test_a_page_shows_what_a_proof_reader_gains() -> None:
     text = page(findings(lines()), title="t", worst=0)
-    assert "Proof-reading the 2 least sure lines (20 %) finds" in text
+    assert "Proof-reading the 2 least sure lines (33 %) finds" in text
     (best, found) = (way for tag, way in Page(text).tags if tag == "polyline")
     assert (best["class"], found["class"]) == ("best", "found")
     assert found["points"].split()[0] == "0,260" and found["points"].split()[-1] == "260.0,0.0"

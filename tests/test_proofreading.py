@@ -44,6 +44,12 @@ def test_it_is_told_of_a_fifth_of_the_lines() -> None:
     )
 
 
+def test_the_share_told_is_that_of_the_whole_lines() -> None:
+    """The 3 least sure lines of 11 were told to be 20 % of them."""
+    said = told(proofreading([i / 11 for i in range(11)], [1] * 11))
+    assert said.startswith("proof-reading the 3 least sure lines (27 %) finds 27.3 % of all errors")
+
+
 def test_numbers_that_differ() -> None:
     for confidences, errors in (([], []), ([0.5], [1, 2])):
         with pytest.raises(DataError, match="give one for each line"):

@@ -1,10 +1,13 @@
 """The end of a recogniser's run: the search that ships is the run's, tuned; test sets are scored with what ships."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_recognition_task import TEXTS, small_config, write_lines
 
 from nmt.checkpoint import read_recognition, write_checkpoint
@@ -16,6 +19,7 @@ from nmt.metrics.error_rate import error_rates
 from nmt.text.arpa import parse_arpa, write_arpa
 from nmt.text.ngram import estimate
 from nmt.training.fit import train
+from nmt.training.recognition import reading
 from nmt.training.recognition.reading import TUNED, language_model_of
 from nmt.training.recognition.run import read_corpora
 from nmt.training.watching import curves
@@ -96,7 +100,31 @@ def test_a_recogniser_that_says_nothing_is_told_of_at_the_end(folder: Path, run:
     best.weights["output.bias"][0] += 1000  # a blank in every frame
     write_checkpoint((run / "checkpoints" / "best.ckpt").resolve(), best)
     trained(folder, run)
-    assert (run / "train.log").read_text("utf-8").count("6 of 6 lines came out empty") == 1
+    assert (run / "train.log").read_text("utf-8").count("6 of 6 lines of the validation set came out empty") == 1
+
+
+def test_of_a_large_set_a_few_lines_show_that_nothing_is_read(
+    folder: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said `16 of 16 lines` at the end of a run whose sets had hundreds, and not which."""
+    monkeypatch.setattr(reading, "LOOKED_AT", 4)
+    trained(folder, run, train={"tuning_lines": 4})
+    best = read_recognition(run)
+    best.weights["output.bias"][0] += 1000
+    write_checkpoint((run / "checkpoints" / "best.ckpt").resolve(), best)
+    trained(folder, run, train={"tuning_lines": 4})
+    told = (run / "train.log").read_text("utf-8")
+    assert told.count("4 of 4 lines of the validation set (spread over all 6) came out empty") == 1
+    assert told.count("fitting confidences to what is right of 4 of 6 validation lines") == 2
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_lines_are_chosen_at_even_distances_and_as_many_as_were_asked_for(size: int, count: int) -> None:
+    """Every second of 231 lines was taken, 116 of them, where 200 were asked for."""
+    chosen = reading._spread(size, count)
+    assert len(chosen) == min(size, count) and chosen[:1] == [0][:size]
+    gaps = {after - before for before, after in pairwise([*chosen, size])}
+    assert not gaps or (min(gaps) >= 1 and max(gaps) - min(gaps) <= 1)
 
 
 def test_a_language_model_given_as_a_file_is_carried(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_whose_alphabet_it_is_that_refuses_a_line_is_said(
     config = small_config(tmp_path, data={"validation": ()}, train={"initialize_from": str(start), "max_steps": 1})
     with pytest.raises(DataError, match="not in the alphabet of 9 characters: 'Ж'"):
         train(config, run_dir=tmp_path / "run")
-    assert f"begins with {start} and its alphabet of 9 characters" in capsys.readouterr().err
+    assert f"begins with weights of {start} (step 7) and its alphabet of 9 characters" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,35 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(
         "(PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000)"
     )
     assert told[4:] == ["recognize: 4 of 6 lines could not be read"]
+
+
+@pytest.mark.parametrize("name", ["digits:test", "pendigits:test:pen digits.csv"])
+def test_composed_lines_are_no_files_and_the_command_that_reads_them_is_named(
+    capsys: pytest.CaptureFixture[str], lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A run on digits ended with the advice to give `recognize` images, and there are none to give."""
+    monkeypatch.setattr(recognize, "load_recognizer", lambda *_, **__: pytest.fail("torch has been imported"))
+    given = ("--checkpoint", tmp_path, lines / "a.png", name)
+    out, err = run(capsys, *given, code=1)
+    command = shlex.split(err.split("by: nmt evaluate-lines ")[1])
+    assert out == [] and f"{name}: no such file" in err
+    assert command == ["--checkpoint", str(tmp_path), "--lines", name, "--report", "worst.html"]
+
+
+def test_a_file_with_the_name_of_composed_lines_is_read(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scribble(Path("a.png"), 70).rename("digits:test")
+    assert run(capsys, "--checkpoint", checkpoint, "digits:test")[1] == ""
+
+
+def test_the_last_checkpoint_of_a_run_without_a_best_one_is_told_of(
+    capsys: pytest.CaptureFixture[str], lines: Path, tmp_path: Path
+) -> None:
+    write_tiny_recognizer(tmp_path / "checkpoints" / "last.ckpt", data={"validation": "val"})
+    out, err = run(capsys, "--checkpoint", tmp_path, lines / "a.png")
+    assert len(out) == 1 and err == f"{tmp_path} has no best.ckpt yet; using last.ckpt, step 7\n"
 
 
 def test_a_recogniser_that_says_nothing_is_told_of(
@@ -235,6 +265,25 @@ def test_a_page_has_every_line_where_it_stands(
     assert sure == ([f"{row['confidence']:.4f}" for row in told[2:4]] if form == "page" else [])
     box = 'ID="first" HPOS="50" VPOS="60" WIDTH="119.9" HEIGHT="23.9">'
     assert (box in text) == (form == "alto") and ("<PcGts" in text) == (form == "page")
+
+
+@pytest.mark.parametrize("form", ["alto", "page", "jsonl"])
+def test_pages_tell_of_confidences_that_are_fitted_to_nothing(
+    capsys: pytest.CaptureFixture[str], checkpoint: str, lines: Path, tmp_path: Path, form: str
+) -> None:
+    """Whoever takes pages to a proof-reader takes their confidences for what they say."""
+    given = (lines / "a.png", lines / "b", "--format", form, "--output")
+    err = run(capsys, "--checkpoint", checkpoint, *given, tmp_path / "plain")[1]
+    told = [row for row in err.splitlines() if "plain likelihoods" in row]
+    if form == "jsonl":
+        assert told == []
+        return
+    assert len(told) == 1 and told[0].startswith("recognize: confidences are plain likelihoods, fitted to no lines")
+    command = f"nmt evaluate-lines --checkpoint {checkpoint} --lines VALIDATION --calibrate FITTED.ckpt"
+    assert told[0].endswith(command)
+    share = {"share": (0.0, 0.5, -0.5, 0.0, 0.0)}
+    fitted = write_tiny_recognizer(tmp_path / "fitted.ckpt", search={"confidence": share})
+    assert "likelihoods" not in run(capsys, "--checkpoint", fitted, *given, tmp_path / "fitted")[1]
 
 
 def test_a_line_of_a_page_that_cannot_be_read_stays_on_it(

@@ -5,13 +5,17 @@ import math
 import os
 import re
 import threading
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_checkpoint import write_tiny_checkpoint
+from tiny_checkpoint import tiny_checkpoint, write_tiny_checkpoint
 
+from nmt.checkpoint import write_checkpoint
 from nmt.cli.score import main
+from nmt.config.data import DataConfig
 from nmt.inference.scoring import Pair, PairScore, score_pairs
 from nmt.inference.translator import Translator
 
@@ -55,6 +59,25 @@ def test_a_line_a_pair_and_the_corpus_perplexity(checkpoints: list[str], capsys:
     total, tokens = sum(one.log_probability for one in found), sum(len(one.pieces) for one in found)
     corpus = math.exp(-total / tokens)
     assert captured.err == f"4 pairs, {tokens} target tokens: log-probability {total:.4f}, perplexity {corpus:.4f}\n"
+
+
+@pytest.mark.parametrize("command", ["score", "translate", "evaluate"])
+def test_the_last_checkpoint_of_a_run_without_a_best_one_is_told_of_once(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Of an interrupted run every command used it without a word, and nonsense came out."""
+    tiny = tiny_checkpoint()
+    validated = tiny.config.model_copy(update={"data": DataConfig.model_validate({"validation": "val"})})
+    write_checkpoint(Path("run/checkpoints/last.ckpt"), replace(tiny, config=validated, about={"step": 136}))
+    Path("ref.en").write_text("a\n" * len(SOURCES))
+    files = {
+        "score": ["--source", "in.de", "--target", "out.en"],
+        "translate": ["--input", "in.de"],
+        "evaluate": ["--source", "in.de", "--reference", "ref.en"],
+    }
+    given = ["--checkpoint", "run", *files[command], "--device", "cpu"]
+    assert import_module(f"nmt.cli.{command}").main(given) == 0
+    assert capsys.readouterr().err.count("run has no best.ckpt yet; using last.ckpt, step 136\n") == 1
 
 
 def test_jsonl_holds_everything(checkpoints: list[str], capsys: pytest.CaptureFixture[str]) -> None:

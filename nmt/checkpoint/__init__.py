@@ -9,7 +9,7 @@ any_kind.py     whichever of them a file holds
 """
 
 from nmt.checkpoint.any_kind import read_any
-from nmt.checkpoint.file import Saved, find_checkpoint, load_plain, write_checkpoint
+from nmt.checkpoint.file import Saved, find_checkpoint, load_plain, told_unfinished, write_checkpoint
 from nmt.checkpoint.recognition import RecognitionCheckpoint, read_recognition, recognition_header
 from nmt.checkpoint.translation import Checkpoint, header, read_checkpoint
 from nmt.checkpoint.weights import average_weights, check_finite
@@ -27,5 +27,6 @@ __all__ = [
     "read_checkpoint",
     "read_recognition",
     "recognition_header",
+    "told_unfinished",
     "write_checkpoint",
 ]

@@ -130,6 +130,23 @@ def find_checkpoint(path: str | Path) -> Path:
     raise CheckpointError(f"{path}: holds no {' or '.join(RUN_FILES[:2])}; {runs_below(path)}")
 
 
+def told_unfinished(path: str | Path) -> str | None:
+    """What to say of a run's folder that stands for its last checkpoint, since validation has chosen no best one yet.
+
+    None for a file, for a folder without any, and for a run without validation, which makes nothing better than its
+    last. Raises CheckpointError where that cannot be read.
+    """
+    file = next((file for name in RUN_FILES if (file := Path(path) / name).is_file()), None)
+    if file is None or file.name != "last.ckpt":
+        return None
+    entry = read_content(file).entry
+    with described(file):
+        if not entry["config"]["data"]["validation"]:
+            return None
+        step = entry.get("about", {}).get("step")
+    return f"{path} has no best.ckpt yet; using last.ckpt" + ("" if step is None else f", step {step:,}")
+
+
 def load_plain(path: Path) -> Any:
     """`torch.load` of plain data and tensors only, memory-mapped, with errors that say what the file is."""
     try:

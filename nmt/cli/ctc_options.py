@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nmt.cli.decoding import MOST_THREADS
+from nmt.cli.decoding import MOST_THREADS, tell_unfinished
 from nmt.cli.lines import require_file
 from nmt.errors import ConfigError
 
@@ -67,6 +67,7 @@ def load_recognizer(
         search=overrides,
         batch_columns=batch_columns,
     )
+    tell_unfinished([arguments.checkpoint])
     idle = [_flag(name) for name in (*BEAM_ONLY, "nbest") if name in overrides]
     if idle and recognizer.search.beam_size == 1:
         raise ConfigError(f"{', '.join(idle)}: of no effect on the best path; add --beam-size 20, or leave it out")

@@ -1,6 +1,7 @@
 """The options by which commands find a checkpoint and say how to search, and the translator they lead to."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -141,6 +142,15 @@ def checkpoint_files(path: Path) -> list[Path]:
     """The file that `path` means, which no output may overwrite."""
     names = ("", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "best.ckpt", "last.ckpt")
     return [path / name for name in names if (path / name).is_file()]
+
+
+def tell_unfinished(paths: Iterable[Path]) -> None:
+    """Name the runs, loaded before, whose last checkpoint is used for want of a best one: nonsense may come of it."""
+    from nmt.checkpoint import told_unfinished
+
+    for path in dict.fromkeys(paths):
+        if said := told_unfinished(path):
+            print(said, file=sys.stderr)
 
 
 def load_translator(

@@ -126,6 +126,7 @@ def _translate(arguments: argparse.Namespace, sources: list[str], wanted: Wanted
         translator = decoding.load_translator(
             path, device=arguments.device, threads=arguments.threads, precision=arguments.precision
         )
+        decoding.tell_unfinished([path])
         search = decoding.with_overrides(translator.search, wanted.overrides)
         wanted.wishes.check(sampling=search.sampling, groups=search.diverse_beam_groups, beam_size=search.beam_size)
         stream = translator.translate_stream(

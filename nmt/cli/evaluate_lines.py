@@ -83,6 +83,7 @@ def _findings(
     arguments: argparse.Namespace, lines: "list[ReadLine]", search: "CTCSearchConfig", measure: "Measure"
 ) -> "Findings":
     from nmt.cli.lines_findings import Findings
+    from nmt.inference.line_confidence import is_fitted
     from nmt.metrics.confusions import confusions
     from nmt.metrics.error_rate import character_errors, error_rates
     from nmt.metrics.proofreading import proofreading
@@ -96,11 +97,12 @@ def _findings(
         resamples=arguments.resamples,
         seed=arguments.resampling_seed,
     )
+    fitted = is_fitted(search)
     about = {
         "checkpoint": str(arguments.checkpoint),
         "lines": ", ".join(arguments.lines),
         "search": _search_text(search) + (", α and β tuned on these lines" if arguments.tune else ""),
-        "confidences": ("fitted" if _is_fitted(search) else "plain likelihoods")
+        "confidences": ("fitted" if fitted else "plain likelihoods")
         + (" on these lines" if arguments.calibrate else ""),
         "version": __version__,
     }
@@ -112,7 +114,7 @@ def _findings(
         confusions(references, hypotheses, measure),
         _calibrations(lines, measure),
         proofreading([line.confidence for line in lines], errors),
-        fitted=_is_fitted(search),
+        fitted=fitted,
     )
 
 
@@ -146,12 +148,6 @@ def _search_text(search: "CTCSearchConfig") -> str:
         return "best path"
     said = f"prefix beam {search.beam_size}, α {search.language_weight:g}, β {search.insertion_bonus:g}"
     return said + (f", lexicon {search.lexicon}" if search.lexicon else "")
-
-
-def _is_fitted(search: "CTCSearchConfig") -> bool:
-    from nmt.inference.line_confidence import PLAIN
-
-    return search.confidence != PLAIN
 
 
 def _write(arguments: argparse.Namespace, found: "Findings") -> None:

@@ -43,8 +43,8 @@ def _code(run: Callable[[list[str]], int], argv: list[str]) -> int:
     except NMTError as error:
         print(f"{error.label}: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(*("interrupted", *stopped.args), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has left (`| head`)
         _forget_output()

@@ -41,6 +41,8 @@ class Job:
         translator = decoding.load_translator(
             list(self.checkpoints), device=device, threads=self.threads, precision=self.precision
         )
+        if not number:  # the first worker, or the only one
+            decoding.tell_unfinished(self.checkpoints)
         search = decoding.with_overrides(translator.search, self.overrides)
         self.wishes.check(sampling=search.sampling, groups=search.diverse_beam_groups, beam_size=search.beam_size)
         if self.n_best > search.beam_size and not search.sampling:

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from nmt.cli.lines import one_line
 from nmt.data.lines.line import Recording
+from nmt.inference.line_confidence import told_unfitted
 from nmt.inference.recognition import Character
 from nmt.metrics.calibration import Calibration
 from nmt.metrics.confusions import Confusion
@@ -18,10 +19,6 @@ TOLD: Final = {  # which confidence it is, and of what, by what is right or wron
     "characters": "confidence, {} characters",
 }
 SHOWN: Final = 10  # bad lines named where people read; the table, the JSON and the report name all
-UNFITTED: Final = (
-    "  They are plain likelihoods, fitted to no lines: the same command on lines for validation, with --calibrate"
-    " FITTED.ckpt, fits them."
-)
 
 
 class ReadLine(NamedTuple):
@@ -59,7 +56,7 @@ def told(found: Findings) -> str:
     """Rates, what confidences are good for and whether they come true, for people."""
     effort = [told_effort(found.proofreading)] if found.proofreading else []
     table = _calibration_table(found.calibration)
-    advice = [UNFITTED] if table and not found.fitted else []
+    advice = [told_unfitted(found.about["checkpoint"])] if table and not found.fitted else []
     return "\n".join([found.rates.as_text(), *effort, *table, *advice])
 
 

@@ -12,7 +12,7 @@ COMMANDS: Final = {
     "train": "train a translator on sentence pairs, or a recogniser on lines of handwriting",
     "translate": "translate a text file, one sentence a line",
     "recognize": "read lines of handwriting from images, pages and pen strokes",
-    "evaluate": "score translations: BLEU, chrF and TER, with signatures",
+    "evaluate": "score translations: BLEU, chrF++ and TER, with signatures",
     "evaluate-lines": "score a recogniser: CER and WER with intervals, a page of the worst lines",
     "score": "log-probability and perplexity of given translations",
     "tokenizer": "train a SentencePiece model by itself, and use it on text",

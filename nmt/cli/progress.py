@@ -7,6 +7,8 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from nmt.terminal import is_watched
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -32,7 +34,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._began = self._said = monotonic()
-        if not self._quiet and sys.stderr.isatty():
+        if not self._quiet and is_watched(sys.stderr):
             from tqdm import tqdm
 
             self._bar = tqdm(total=self._total(), initial=self._done, unit=" lines", dynamic_ncols=True, leave=False)

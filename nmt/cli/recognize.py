@@ -1,6 +1,8 @@
 """`recognize`: as many lines out as lines in; what cannot be read is named, and the rest is done."""
 
 import argparse
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -100,6 +102,7 @@ def run(argv: list[str]) -> int:
     recognizer = load_recognizer(arguments, overrides, batch_columns=arguments.batch_columns)
     _check_kind(arguments, recognizer)
     items = listed_lines(arguments.lines)
+    from nmt.inference.line_confidence import is_fitted, told_unfitted
     from nmt.inference.recognition import told_silent
 
     wants_boxes = arguments.format in PAGE_FORMATS or (arguments.format == "jsonl" and arguments.boxes)
@@ -118,6 +121,8 @@ def run(argv: list[str]) -> int:
         print(f"recognize: {failed:,} of {done:,} lines could not be read", file=sys.stderr)
     if said := told_silent(silent, done - failed):
         print(f"recognize: {said}", file=sys.stderr)
+    if arguments.format in PAGE_FORMATS and done > failed and not is_fitted(recognizer.search):
+        print(f"recognize: {told_unfitted(str(arguments.checkpoint))}", file=sys.stderr)
     shown.tell_end(arguments.output)
     return 1 if failed else 0
 
@@ -129,6 +134,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.sort and arguments.format not in ("tsv", "jsonl"):
         raise ConfigError(f"--sort {arguments.sort} needs --format tsv or jsonl, which say what line a text is of")
     decoding.require_checkpoint(arguments.checkpoint)
+    _check_are_files(arguments)
     files = [Path(path) for path in (arguments.language_model, arguments.lexicon) if path is not None]
     if arguments.format in PAGE_FORMATS:
         check_page_folder(arguments.output, arguments.format)
@@ -136,6 +142,19 @@ def _check(arguments: argparse.Namespace) -> None:
     files += [*decoding.checkpoint_files(arguments.checkpoint), *map(Path, arguments.lines)]
     check_stream_output(arguments.output, inputs=files)
     check_keeps_lines(Path(arguments.output))
+
+
+def _check_are_files(arguments: argparse.Namespace) -> None:
+    """Raise DataError for `digits:test`, which training and `evaluate-lines` take; of composed lines there is no file.
+
+    Files that are not there are named one by one as they come to be read.
+    """
+    from nmt.config.lines import is_composed
+
+    for path in arguments.lines:
+        if is_composed(path) and not os.path.exists(path):
+            scored = shlex.join(["--checkpoint", str(arguments.checkpoint), "--lines", path, "--report", "worst.html"])
+            raise DataError(f"{path}: no such file; composed lines are read and scored by: nmt evaluate-lines {scored}")
 
 
 def _check_kind(arguments: argparse.Namespace, recognizer: "Recognizer") -> None:

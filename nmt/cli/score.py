@@ -71,6 +71,7 @@ def run(argv: list[str]) -> int:
     _check_counts(arguments)
 
     translator = decoding.load_translator(arguments.checkpoint, device=arguments.device, threads=arguments.threads)
+    decoding.tell_unfinished(arguments.checkpoint)
     search = decoding.with_overrides(translator.search, overrides)
     from nmt.inference.scoring import Pair, perplexity, score_pairs
 

@@ -51,6 +51,8 @@ SECTIONS: Final = """any option of the configuration, as --section.option VALUE:
   of one kind of run: --help-options --task recognition, or with a --config of that kind
 """
 
+BEFORE_FIRST_STEP: Final = "before the first step; nothing is lost, start it again"
+
 
 def parser() -> Parser:
     """The options that are not the configuration's."""
@@ -99,9 +101,12 @@ def run(argv: list[str]) -> int:
     check_files(config)
     _check_run_dir(arguments.run_dir)
     _check_start(config.train.initialize_from, arguments.run_dir)
-    from nmt.training.fit import train
+    try:
+        from nmt.training.fit import train
 
-    train(config, run_dir=arguments.run_dir, resume=not arguments.no_resume)
+        train(config, run_dir=arguments.run_dir, resume=not arguments.no_resume)
+    except KeyboardInterrupt as stopped:  # a later one says itself how far the run is
+        raise KeyboardInterrupt(*(stopped.args or (BEFORE_FIRST_STEP,))) from None
     return 0
 
 

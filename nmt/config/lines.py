@@ -7,6 +7,8 @@ from pydantic import BeforeValidator, Field
 
 from nmt.config.values import Count, Flag, Frozen, NonNegative, Number, Probability, as_list
 
+COMPOSED = ("pendigits", "digits")  # kinds whose lines are made of single symbols, and are files of nobody's
+
 
 class LineSource(Frozen):
     """One place lines come from, as images or as pen strokes, each with its transcript.
@@ -29,6 +31,12 @@ class LineSource(Frozen):
     lines: Count | None = Field(default=None, description="pendigits and digits: how many lines to compose")
 
     @property
+    def spelled(self) -> str:
+        """The path with the kind that it names, as `data.test` and `evaluate-lines --lines` take it."""
+        named = {"auto": (), "pendigits": (self.kind, self.split)}.get(self.kind, (self.kind,))
+        return ":".join((*named, self.path))
+
+    @property
     def collection(self) -> tuple[str, ...] | None:
         """What its validation and test sets share with it; None for files of one's own, which do not say."""
         return {"digits": ("digits",), "hub": ("hub", self.path, self.subset or "")}.get(self.kind)
@@ -37,13 +45,19 @@ class LineSource(Frozen):
 def _parse_source(text: str) -> dict[str, str]:
     """`digits:train`, `pendigits:test:FILE` and `hub:owner/name` name their kind; every other string is a path."""
     kind, colon, path = text.partition(":")
-    named = ("alto", "page", "hub", "strokes", "pendigits", "digits")
+    named = ("alto", "page", "hub", "strokes", *COMPOSED)
     if not colon or kind not in named:
         return {"path": text}
     split, colon, file = path.partition(":")
     if kind == "pendigits" and colon and split in ("train", "validation", "test"):
         return {"kind": kind, "path": file, "split": split}
     return {"kind": kind, "path": path}
+
+
+def is_composed(path: str) -> bool:
+    """Whether what is given as a source names lines that are made of single symbols, of which there are no files."""
+    kind, colon, _ = path.partition(":")
+    return bool(colon) and kind in COMPOSED
 
 
 LineSources = Annotated[tuple[LineSource, ...], BeforeValidator(partial(as_list, kind=LineSource, parse=_parse_source))]

@@ -1,10 +1,11 @@
 """Every option of a recogniser's run: lines in, a front-end, the recurrent core, a CTC output, a search."""
 
+import shlex
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nmt.config.lines import LinesConfig
+from nmt.config.lines import COMPOSED, LinesConfig
 from nmt.config.model import Cell, DropoutConfig
 from nmt.config.run import EveryRun
 from nmt.config.training import TrainConfig
@@ -147,13 +148,21 @@ class RecognitionConfig(EveryRun):
 
     makes: ClassVar[str] = "a recogniser"
     used_by: ClassVar[str] = "recognize"
-    used_on: ClassVar[str] = "IMAGES"
 
     task: Literal["recognition"] = "recognition"
     data: LinesConfig = LinesConfig()
     model: RecognitionModelConfig = RecognitionModelConfig()
     train: RecognitionTrainConfig = RecognitionTrainConfig(max_epochs=30)
     search: CTCSearchConfig = CTCSearchConfig()
+
+    def trial(self, run: str) -> str:
+        """Of composed lines there are no files that `recognize` could be given; they are scored instead."""
+        sources = self.data.test or self.data.validation or self.data.train
+        if sources and all(source.kind in COMPOSED for source in sources):
+            lines = shlex.join(source.spelled for source in sources)
+            return f"nmt evaluate-lines --checkpoint {shlex.quote(run)} --lines {lines} --report worst.html"
+        lines = "STROKES.jsonl" if self.model.frontend.kind == "strokes" else "IMAGES"
+        return f"nmt {self.used_by} --checkpoint {shlex.quote(run)} {lines}"
 
     @property
     def training_data(self) -> str:

@@ -14,12 +14,15 @@ class EveryRun(Frozen):
 
     makes: ClassVar[str]  # "a translator", in messages
     used_by: ClassVar[str]  # the command that uses what such a run makes
-    used_on: ClassVar[str]  # what that command is given to try it
 
     task: str
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9._-]+$")
     seed: NonNegative = Field(default=1, le=2**32 - 1)
     logger: LoggerKind = "csv"
+
+    def trial(self, run: str) -> str:
+        """The command that shows what came of the run in this folder, for whoever has just trained it."""
+        raise NotImplementedError
 
     @property
     def training_data(self) -> str:

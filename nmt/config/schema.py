@@ -5,6 +5,7 @@ Lists in YAML become tuples here, so that a configuration can be compared and ha
 """
 
 import difflib
+import shlex
 from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -23,7 +24,6 @@ class Config(EveryRun):
 
     makes: ClassVar[str] = "a translator"
     used_by: ClassVar[str] = "translate"
-    used_on: ClassVar[str] = "--interactive"
 
     task: Literal["translation"] = "translation"
     data: DataConfig = DataConfig()
@@ -31,6 +31,10 @@ class Config(EveryRun):
     model: ModelConfig = ModelConfig()
     train: TranslationTrainConfig = TranslationTrainConfig(max_epochs=10)
     search: SearchConfig = SearchConfig()
+
+    def trial(self, run: str) -> str:
+        """A sentence is typed in sooner than a file is found."""
+        return f"nmt {self.used_by} --checkpoint {shlex.quote(run)} --interactive"
 
     @property
     def training_data(self) -> str:

@@ -8,6 +8,7 @@ geometric mean of the frames' chances, and the chance of a whole line p(text | l
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -19,6 +20,20 @@ LEAST: Final = 1e-6  # of a −log p: what is surer is as sure as that
 MOST: Final = 1e6  # and what is less sure, or impossible
 PLAIN: Final = ConfidenceConfig()
 DECIDES: Final = ("language_weight", "insertion_bonus", "language_model", "lexicon")  # which texts come to be first
+
+
+def is_fitted(search: CTCSearchConfig) -> bool:
+    """Whether this search's confidences were made to come true on some lines."""
+    return search.confidence != PLAIN
+
+
+def told_unfitted(checkpoint: str) -> str:
+    """What to say of confidences that were not, and the command that fits this checkpoint's, for people."""
+    command = f"nmt evaluate-lines --checkpoint {shlex.quote(checkpoint)} --lines VALIDATION --calibrate FITTED.ckpt"
+    return (
+        "confidences are plain likelihoods, fitted to no lines; lines for validation, and the same options of the"
+        f" search, fit them: {command}"
+    )
 
 
 class Evidence(NamedTuple):

@@ -65,13 +65,16 @@ class Recognition(NamedTuple):
 NOTHING = Recognition((Reading("", 0.0, 0.0, 1.0, 1.0),))  # of a line in which nothing can be written
 
 
-def told_silent(silent: int, lines: int) -> str | None:
-    """What to say where every one of some lines came out empty, as they do of a model that has hardly been trained."""
+def told_silent(silent: int, lines: int, *, of: str = "") -> str | None:
+    """What to say where every one of some lines came out empty, as they do of a model that has hardly been trained.
+
+    `of` is which lines they are, where the reader has not named them.
+    """
     if not lines or silent < lines:
         return None
     return (
-        f"{silent:,} of {lines:,} lines came out empty: a recogniser says nothing before it has learnt enough; train it"
-        " longer, or check that these lines are not blank and look like those it was trained on"
+        f"{silent:,} of {lines:,} lines{of and f' of {of}'} came out empty: a recogniser says nothing before it has"
+        " learnt enough; train it longer, or check that these lines are not blank and look like those it was trained on"
     )
 
 

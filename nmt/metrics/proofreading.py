@@ -46,9 +46,10 @@ def proofreading(
 
 
 def told(efforts: Sequence[Effort], *, share: float = 0.2) -> str:
-    """One line about one share."""
+    """One line about one share of `proofreading`, with what so many whole lines are of all."""
     one = next(effort for effort in efforts if effort.share == share)
+    part = one.lines / max(effort.lines for effort in efforts)
     return (
-        f"proof-reading the {one.lines:,} least sure lines ({100 * share:g} %) finds {100 * one.found:.1f} % of all"
+        f"proof-reading the {one.lines:,} least sure lines ({100 * part:.0f} %) finds {100 * one.found:.1f} % of all"
         f" errors (as many lines hold {100 * one.best:.1f} % at most)"
     )

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -19,17 +18,18 @@ from nmt.config.schema import RunConfig, check_validation
 from nmt.config.training import TrainConfig
 from nmt.data.place import Place
 from nmt.errors import ConfigError
+from nmt.terminal import is_watched
 from nmt.training.callbacks import build_callbacks
 from nmt.training.ending.faults import memory_explained, preparation_explained
 from nmt.training.ending.meeting import MeetingStrategy
 from nmt.training.ending.peers import peers_among
 from nmt.training.ending.slurm import cluster, job_id
-from nmt.training.ending.stopping import interrupts_kept
+from nmt.training.ending.stopping import interrupts_after_training, interrupts_kept
 from nmt.training.finish import average_best
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.kinds import kind_of
 from nmt.training.machine.levers import Levers, apply, choose_levers, limit_kernels
-from nmt.training.parts import Kind, Parts
+from nmt.training.parts import Kind, Parts, seldom_validated
 from nmt.training.run import RunFolder, is_first_process
 from nmt.training.watching.loggers import build_loggers, close_loggers, quiet_lightning
 from nmt.training.watching.measurement import columns
@@ -47,7 +47,7 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
     """
     check_validation(config)
     quiet_lightning()
-    terminal = sys.stderr.isatty()
+    terminal = is_watched(sys.stderr)
     first = is_first_process()
     kind = kind_of(config)
     with contextlib.ExitStack() as stack:
@@ -79,7 +79,8 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                     weights_only=True,
                 )
             if first:
-                _finish(run, parts, device)
+                with interrupts_after_training():
+                    _finish(run, parts, device)
     return run.path
 
 
@@ -114,7 +115,7 @@ def _trainer(run: RunFolder, kind: Kind, levers: Levers, *, terminal: bool) -> l
             log_every_n_steps=train.log_every_steps,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO(), *([] if job is None else [job])],
-            enable_progress_bar=terminal,
+            enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
             default_root_dir=run.path,
@@ -173,6 +174,9 @@ def _introduce(run: RunFolder, parts: Parts, levers: Levers, *, resuming_from: P
         log.info("%s", line)
     if not run.config.data.test:
         log.info("no data.test: nothing will be scored at the end")
+    hint = seldom_validated(run.config.train, parts.task.total_steps) if run.config.data.validation else None
+    if hint is not None:
+        log.info("%s", hint)
     log.info("run: %s%s", run.path, f", resuming from {resuming_from.name}" if resuming_from else "")
 
 
@@ -183,9 +187,9 @@ def _finish(run: RunFolder, parts: Parts, device: torch.device) -> None:
         average_best(run, parts.task, parts.evaluation(), device=device)
     parts.evaluate_tests(run, device)
     log.info(
-        "done: the %s checkpoint is in %s; next: nmt %s --checkpoint %s %s",
+        "done: the %s checkpoint is in %s; next: %s",
         *("best" if config.data.validation else "last", run.path),
-        *(config.used_by, shlex.quote(str(run.path)), config.used_on),
+        config.trial(str(run.path)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from nmt.checkpoint import Saved, check_finite
+from nmt.checkpoint import Saved, check_finite, find_checkpoint
 from nmt.config.schema import RunConfig
 from nmt.errors import CheckpointError
 
@@ -35,6 +35,17 @@ def initial_checkpoint(
             f" give --{normalization} {theirs}"
         )
     return checkpoint
+
+
+def weights_of(config: RunConfig, checkpoint: Saved) -> str:
+    """`weights of runs/x (best, step 430)`: where those come from that `initial_checkpoint` has found."""
+    start = config.train.initialize_from
+    assert start is not None  # or else there were no checkpoint
+    file = find_checkpoint(start)
+    which = [file.stem] if file != Path(start) else []
+    if "step" in checkpoint.about:
+        which.append(f"step {checkpoint.about['step']:,}")
+    return f"weights of {start}" + (f" ({', '.join(which)})" if which else "")
 
 
 def load_weights(model: nn.Module, checkpoint: Saved, *, name: str) -> None:

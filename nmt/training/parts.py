@@ -71,3 +71,18 @@ def count_steps(train: TrainConfig, *, batches: int | None) -> int | None:
     total = min(limits, default=None)
     check_schedule(train.schedule, total_steps=total)
     return total
+
+
+def seldom_validated(train: TrainConfig, total_steps: int | None) -> str | None:
+    """A hint where a whole run has fewer steps than two validations; None where it has more, or is only a trial."""
+    every = train.validate_every_steps
+    if every is None or total_steps is None or not 8 <= total_steps < 2 * every:
+        return None
+    when = "only at the end" if total_steps <= every else f"only at step {every:,} and at the end"
+    quarter = total_steps // 4
+    power = 10 ** (len(str(quarter)) - 1)
+    better = max(round_one for round_one in (power, 2 * power, 5 * power) if round_one <= quarter)
+    return (
+        f"{total_steps:,} steps in all, validated every {every:,}, so {when}:"
+        f" --train.validate_every_steps {better} shows more"
+    )

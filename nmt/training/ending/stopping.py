@@ -118,6 +118,15 @@ def interrupts_kept() -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def interrupts_after_training() -> Iterator[None]:
+    """Around what follows the last step: Ctrl-C there says that the weights are safe."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("after the last step; the weights are saved, start it again for the scores") from None
+
+
 class TimeLimit(StepCallback):
     """Ends the run, with a last validation, after `minutes` of training; validations and earlier starts count."""
 
@@ -130,6 +139,11 @@ class TimeLimit(StepCallback):
     def seconds(self) -> float:
         """Seconds trained so far, over all starts."""
         return self._earlier + (0.0 if self._started is None else time.monotonic() - self._started)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the limit."""
+        return max(0.0, self._limit - self.seconds)
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """A run that has had its time is over: a further start trains no step."""

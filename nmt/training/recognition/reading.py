@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ def read_tests(
         write_checkpoint(tuned, checkpoint)
         replace_link(best, tuned)
     recognizer = _recognizer(checkpoint, device)
-    _warn_if_silent(recognizer, [corpora.validation, *corpora.tests.values()])
+    tests = {f"test set '{name}'": corpus for name, corpus in corpora.tests.items()}
+    _warn_if_silent(recognizer, {"the validation set": corpora.validation, **tests})
     if corpora.tests:
         _read(corpora.tests, recognizer, run.path / "test")
 
@@ -86,14 +87,20 @@ def _tuned(
 ) -> RecognitionCheckpoint:
     """The same with α, β and confidences after `count` validation lines; α and β where there is a language model."""
     recognizer = _recognizer(checkpoint, device)
-    chosen = range(0, len(validation), -(-len(validation) // count))  # spread over the set
+    chosen = _spread(len(validation), count)
     lines = [recognizer.read(validation.lines[i]) for i in chosen]
     texts = [validation.text(i) for i in chosen]
     search = _weighed(recognizer, lines, texts) if recognizer.has_language_model else recognizer.search
-    log.info("fitting confidences to what is right of %d validation lines", len(chosen))
+    part = f"{len(chosen):,} of " if len(chosen) < len(validation) else ""
+    log.info("fitting confidences to what is right of %s%s validation lines", part, f"{len(validation):,}")
     search = calibrate_search(recognizer, lines, texts, search=search)
     tuned = _searching(checkpoint, search, checkpoint.language_model)
     return replace(tuned, about={**tuned.about, TUNED: len(chosen)})
+
+
+def _spread(size: int, count: int) -> list[int]:
+    """`count` of `size` positions, or all where there are no more, at even distances from the first."""
+    return [i * size // count for i in range(count)] if count < size else list(range(size))
 
 
 def _weighed(recognizer: Recognizer, lines: Sequence[LineInput], texts: Sequence[str]) -> CTCSearchConfig:
@@ -110,15 +117,17 @@ def _weighed(recognizer: Recognizer, lines: Sequence[LineInput], texts: Sequence
     return search
 
 
-def _warn_if_silent(recognizer: Recognizer, corpora: Sequence[LineCorpus | None]) -> None:
+def _warn_if_silent(recognizer: Recognizer, corpora: Mapping[str, LineCorpus | None]) -> None:
     """Say so where nothing is read in a few lines, of the first corpus that has any: the next command would not."""
-    corpus = next((one for one in corpora if one is not None and len(one)), None)
-    if corpus is None:
+    for name, corpus in corpora.items():
+        if corpus is None or not len(corpus):
+            continue
+        lines = [corpus.lines[i] for i in _spread(len(corpus), LOOKED_AT)]
+        texts = [one.text for one in recognizer.recognize_stream(lines, alignment=False)]
+        of = name + (f" (spread over all {len(corpus):,})" if len(lines) < len(corpus) else "")
+        if said := told_silent(sum(not text.strip() for text in texts), len(texts), of=of):
+            log.warning("%s", said)
         return
-    lines = [corpus.lines[i] for i in range(0, len(corpus), -(-len(corpus) // LOOKED_AT))]
-    texts = [one.text for one in recognizer.recognize_stream(lines, alignment=False)]
-    if said := told_silent(sum(not text.strip() for text in texts), len(texts)):
-        log.warning("%s", said)
 
 
 def _read(tests: dict[str, LineCorpus], recognizer: Recognizer, folder: Path) -> None:

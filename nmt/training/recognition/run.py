@@ -16,7 +16,7 @@ from nmt.inference.line_search import LineSearch
 from nmt.models.build import build_frontend, build_recognition
 from nmt.text.alphabet import Alphabet
 from nmt.training.ending.faults import lines_of
-from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.initialize import initial_checkpoint, load_weights, weights_of
 from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, count_steps
 from nmt.training.recognition.reading import language_model_of, read_tests
@@ -34,8 +34,8 @@ def assemble(config: RecognitionConfig, place: Place, *, newest: Path | None) ->
     """Prepares a recogniser's data and model: see `nmt.training.parts.Assemble`."""
     begin = initial_checkpoint(config, newest, read=read_recognition, normalization="data.normalization")
     if begin is not None and newest is None:
-        symbols, start = len(begin.alphabet.symbols), config.train.initialize_from
-        log.info("begins with %s and its alphabet of %d characters", start, symbols)
+        symbols = len(begin.alphabet.symbols)
+        log.info("begins with %s and its alphabet of %d characters", weights_of(config, begin), symbols)
     corpora = read_corpora(config, None if begin is None else begin.alphabet)
     if corpora.validation is None:
         log.warning(UNVALIDATED)

@@ -23,7 +23,7 @@ MEASUREMENTS = (
     Measurement("validation/loss", Shown("val loss", "{:.3f}"), Drawn(LOSS, "validation")),
     Measurement("validation/perplexity", Shown("val ppl", "{:.2f}"), Drawn(PERPLEXITY, "validation")),
     Measurement("validation/bleu", Shown("BLEU", "{:.2f}"), Drawn(QUALITY, "BLEU")),
-    Measurement("validation/chrf", Shown("chrF", "{:.2f}"), Drawn(QUALITY, "chrF")),
+    Measurement("validation/chrf", Shown("chrF++", "{:.2f}"), Drawn(QUALITY, "chrF++")),
     Measurement("train/gleu", Shown("GLEU", "{:.2f}"), Drawn(QUALITY, "GLEU of draws"), from_the_start=False),
 )
 

@@ -20,14 +20,17 @@ from nmt.files import atomic_write
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
 from nmt.models.build import build_translation
+from nmt.text.tokenizer import Tokenizers
 from nmt.training.ending.faults import Lines, lines_of
-from nmt.training.initialize import initial_checkpoint, load_weights
+from nmt.training.initialize import initial_checkpoint, load_weights, weights_of
 from nmt.training.machine.environment import environment
 from nmt.training.parts import Parts, count_steps
 from nmt.training.run import RunFolder
 from nmt.training.translation.task import TranslationTask
 
 log = logging.getLogger(__name__)
+
+RISK_RATE = 5e-4  # of Adam: 1e-4 tunes (docs/benchmarks.md); on the way up to 3e-3 one run lost 2 BLEU in 60 steps
 
 
 def assemble(config: Config, place: Place, *, newest: Path | None) -> Parts:
@@ -39,7 +42,10 @@ def assemble(config: Config, place: Place, *, newest: Path | None) -> Parts:
     total_steps = count_steps(config.train, batches=None if config.data.streaming else len(loader))
     source, target = corpora.tokenizers
     model = build_translation(config.model, source.vocabulary_size, target.vocabulary_size)
+    introduction = [str(corpora.report), f"vocabulary: {_sizes(corpora.tokenizers)}"]
     if begin is not None:
+        if newest is None:
+            introduction.append(weights_of(config, begin))
         load_weights(model, begin, name=str(newest or config.train.initialize_from))
     languages = [config.data.source, config.data.target]
     task = TranslationTask(
@@ -51,15 +57,32 @@ def assemble(config: Config, place: Place, *, newest: Path | None) -> Parts:
         about={"languages": languages, "corpora": corpora.contents, "environment": environment()},
         name_pairs=partial(lines_of, corpora.train),
     )
-    vocabulary = " + ".join(str(t.vocabulary_size) for t in dict.fromkeys(corpora.tokenizers))
+    if place.rank == 0 and (warning := rough_risk(config)) is not None:
+        log.warning("%s", warning)
     return Parts(
         task,
         loader,
         None if corpora.validation is None else partial(evaluation_loader, corpora.validation, config.data),
-        introduction=(str(corpora.report), f"vocabulary: {vocabulary}"),
+        introduction=tuple(introduction),
         too_large=partial(too_large, corpora.train),
         evaluate_tests=partial(_evaluate_tests, corpora.tests),
     )
+
+
+def rough_risk(config: Config) -> str | None:
+    """A warning where the steps of risk tuning are so large that they undo what was learnt."""
+    optimizer = config.train.optimizer
+    if not config.train.risk.samples or optimizer.kind == "sgd" or optimizer.learning_rate <= RISK_RATE:
+        return None
+    return (
+        f"train.optimizer.learning_rate {optimizer.learning_rate:g} is high for train.risk, which wants about 1e-4,"
+        " constant: --train.optimizer.learning_rate 1e-4 --train.schedule.kind constant"
+    )
+
+
+def _sizes(tokenizers: Tokenizers) -> str:
+    """`4000`, of a vocabulary that both languages share; `4000 + 4000`."""
+    return " + ".join(str(one.vocabulary_size) for one in dict.fromkeys(tokenizers))
 
 
 def _training_loader(corpora: Corpora, config: Config, place: Place) -> Any:

@@ -14,7 +14,7 @@ class SampleTranslation(NamedTuple):
     source: str
     reference: str
     hypothesis: str
-    score: float  # sentence chrF, 0 to 100
+    score: float  # sentence chrF++, 0 to 100
     attention: Matrix | None = None  # (target pieces, source pieces), rows sum to 1
     source_pieces: Sequence[str] = ()
     target_pieces: Sequence[str] = ()
@@ -29,12 +29,12 @@ class SampleTranslation(NamedTuple):
         if self.attention is not None and self.attention.size:
             svg = heatmap_svg(self.attention, self.source_pieces, self.target_pieces)
             folded = f"<details><summary>attention</summary>{svg}</details>"
-        return f"<article>{terms(rows | {'chrF': f'{self.score:.1f}'})}{folded}</article>"
+        return f"<article>{terms(rows | {'chrF++': f'{self.score:.1f}'})}{folded}</article>"
 
     def legend(self) -> str:
         return (
-            "The same sentences at every validation. chrF: characters and their n-grams that hypothesis and reference"
-            " share, of 100. Attention: a row a piece of the hypothesis, darker where it looked."
+            "The same sentences at every validation. chrF++: n-grams of characters and of words that hypothesis and"
+            " reference share, of 100. Attention: a row a piece of the hypothesis, darker where it looked."
         )
 
     def picture(self) -> Picture | None:

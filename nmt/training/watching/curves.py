@@ -12,6 +12,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
 from nmt.files import atomic_write
+from nmt.training.ending.stopping import StoppedAtOnce
 from nmt.training.watching.measurement import Measurement, Panel
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class LearningCurves(Callback):
         started = time.monotonic()
         try:
             draw_curves(self._metrics, self._picture, self._panels, self._measurements)
+        except StoppedAtOnce:
+            raise
         except Exception as error:  # a picture is not worth a run
             log.warning("%s: not drawn: %s", self._picture, error)
         self._not_before = time.monotonic() + 20.0 * (time.monotonic() - started)

@@ -1,16 +1,19 @@
 """How fast a run is and how far: tokens per second, a bar on a terminal, plain lines everywhere else."""
 
 import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, ProgressBar, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback
+from tqdm import tqdm
 
 from nmt.training.steps import StepCallback
 from nmt.training.watching.measurement import Measurement, as_said
+from nmt.training.watching.remaining import Clock, about, on_a_clock, steps_of
 
 log = logging.getLogger(__name__)
 
@@ -97,24 +100,31 @@ class LogLines(StepCallback):
     def __init__(self, every_steps: int, measurements: Sequence[Measurement]) -> None:
         self._every_steps = every_steps
         self._measurements = measurements
-        self._started = time.monotonic()
+        self._clock = Clock()
         self._said_nothing = True
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         super().on_train_start(trainer, pl_module)
-        self._started = time.monotonic()
+        self._clock.start(trainer)
         self._said_nothing = True
 
     def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if trainer.global_step % self._every_steps == 0:
             log.info("%s", self._line(trainer, "train/"))
         elif self._said_nothing:  # until the first report a slow machine looks as if it hung
-            log.info("%s", self._written(trainer, f"training; a report every {self._every_steps:,} steps"))
+            log.info("%s", self._written(trainer, self._promise(trainer)))
         self._said_nothing = False
 
     def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         if not trainer.sanity_checking:
             log.info("%s", self._line(trainer, "validation/"))
+
+    def _promise(self, trainer: "lightning.Trainer") -> str:
+        """That it runs, and when the next report comes, if one does."""
+        total = steps_of(trainer)
+        report = (trainer.global_step // self._every_steps + 1) * self._every_steps
+        never = total is not None and report > total
+        return "training" if never else f"training; a report every {self._every_steps:,} steps"
 
     def _line(self, trainer: "lightning.Trainer", prefix: str) -> str:
         measured = {k: v for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
@@ -122,31 +132,66 @@ class LogLines(StepCallback):
         return self._written(trainer, "  ".join(f"{name} {value}" for name, value in shown.items()))
 
     def _written(self, trainer: "lightning.Trainer", words: str) -> str:
-        """`words` between where the run is and how long this start has taken."""
-        limit = trainer.max_steps if trainer.max_steps > 0 else None
-        total = getattr(trainer.lightning_module, "total_steps", None) or limit  # of the whole run, if it is known
-        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        """`words` between where the run is and how long this start has taken and will take."""
+        total = steps_of(trainer)
         of = f"/{total:,}" if total else ""
-        return f"step {trainer.global_step:,}{of}  {words}  {minutes}:{seconds:02d}"
+        left = self._clock.left(trainer)
+        more = "" if left is None else f", about {about(left)} left"
+        return f"step {trainer.global_step:,}{of}  {words}  {on_a_clock(self._clock.elapsed)}{more}"
 
 
-class TrainingBar(TQDMProgressBar):
-    """tqdm's bar with the metrics that have a word, under it; needs nothing logged with `prog_bar=True`."""
+class TrainingBar(StepCallback):
+    """One bar over all optimiser steps of the run, on standard error; what is measured stands in the lines above it."""
 
-    def __init__(self, measurements: Sequence[Measurement], refresh_rate: int) -> None:
-        super().__init__(refresh_rate)
-        self._measurements = measurements
+    def __init__(self) -> None:
+        self._clock = Clock()
+        self._bar: tqdm[Any] | None = None
 
-    def get_metrics(
-        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule"
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        return {**shown_metrics(trainer.callback_metrics, self._measurements)}
+    def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        super().on_train_start(trainer, pl_module)
+        self._clock.start(trainer)
+        if trainer.is_global_zero:
+            total = steps_of(trainer)
+            share = "" if total is None else "{percentage:3.0f}%|{bar}| "
+            of = "" if total is None else "/{total:,}"
+            form = "{desc}" + share + "{n:,}" + of + " steps, {elapsed}{postfix}"
+            self._bar = tqdm(
+                total=total, initial=trainer.global_step, bar_format=form, dynamic_ncols=True, file=sys.stderr
+            )
+
+    def after_step(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        if self._bar is not None:
+            left = self._clock.left(trainer)
+            self._bar.set_postfix_str("" if left is None else f"about {about(left)} left", refresh=False)
+            self._bar.update(trainer.global_step - self._bar.n)
+
+    def on_validation_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self._describe("validating")
+
+    def on_validation_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self._describe("")
+
+    def on_train_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self._close()
+
+    def on_exception(
+        self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule", exception: BaseException
+    ) -> None:
+        self._close()
+
+    def _describe(self, doing: str) -> None:
+        if self._bar is not None:
+            self._bar.set_description(doing)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 def progress_callbacks(every_steps: int, measurements: Sequence[Measurement], *, terminal: bool) -> list[Callback]:
-    """The log's lines, and on a terminal a bar; give the Trainer `enable_progress_bar=terminal`."""
-    bars: list[ProgressBar] = [TrainingBar(measurements, max(1, min(10, every_steps)))] if terminal else []
-    return [LogLines(every_steps, measurements), *bars]
+    """The log's lines, and on a terminal a bar below them, which has moved before a line is said above it."""
+    return [*([TrainingBar()] if terminal else []), LogLines(every_steps, measurements)]
 
 
 def shown_metrics(metrics: Mapping[str, Any], measurements: Sequence[Measurement]) -> dict[str, str]:
@@ -155,12 +200,17 @@ def shown_metrics(metrics: Mapping[str, Any], measurements: Sequence[Measurement
     return {shown.word: shown.form.format(value) for shown, value in said if value != shown.unless}
 
 
+class AboveBars(logging.Handler):
+    """Writes to standard error, above the bars that are drawn there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
 def speak(*, terminal: bool) -> logging.Handler:
-    """Show the package's log on standard error; beside a bar without the lines that say the same."""
-    handler = logging.StreamHandler()
+    """Show the package's log on standard error; on a terminal above the bar."""
+    handler = AboveBars() if terminal else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    if terminal:
-        handler.addFilter(lambda record: record.name != __name__)
     logger = logging.getLogger("nmt")
     logger.addHandler(handler)
     logger.propagate = False  # libraries (wandb) give the root logger a handler, and every line came twice
