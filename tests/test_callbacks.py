@@ -413,7 +413,7 @@ def test_each_kind_of_run_has_its_curves(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_no_failed_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second Ctrl-C while curves were drawn was said to be one ("not drawn: stopped at once"), and stopped nothing."""
+    """A second Ctrl-C while curves were drawn was said to be one ("not drawn: stopped at once") and stopped nothing."""
     (tmp_path / "metrics.csv").write_text("step\n1\n")
     drawn = curves.LearningCurves(tmp_path / "metrics.csv", tmp_path / "curves.png", (), ())
     for error, comes_through in ((StoppedAtOnce("stopped at once"), True), (ValueError("no font"), False)):
