@@ -12,7 +12,8 @@ import pytest
 from nmt.config.data import DataConfig, TokenizerConfig
 from nmt.data import cache, prepare, store
 from nmt.data.corpus import EncodedCorpus
-from nmt.data.prepare import REPORT_FILE, SOURCES_FILE, Corpora, prepare_corpora, train_tokenizers
+from nmt.data.prepare import Corpora, prepare_corpora, train_tokenizers
+from nmt.data.stored_report import REPORT_FILE, SOURCES_FILE
 from nmt.errors import DataError
 
 SMALL = TokenizerConfig(vocabulary_size=320, kind="bpe")
@@ -202,6 +203,14 @@ def test_a_mixed_corpus_says_what_is_left_of_each_source(folder: Path) -> None:
     assert [one.read for one in counts] == [83, 16, 0]
     assert report.dropped["too_many_tokens"] and sum(one.kept for one in counts) == report.kept
     assert "shards" not in str(prepare_corpora(config(folder), SMALL).report)
+
+
+def test_a_source_that_is_alone_is_not_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting reads a number of every pair at every start, and the report's sum says it already."""
+    monkeypatch.delattr(EncodedCorpus, "counts")
+    assert not prepare_corpora(config(folder), SMALL).report.sources
+    with pytest.raises(AttributeError):
+        prepare_corpora(config(folder, train=[f"{folder}/train", f"{folder}/more/test"], test=()), SMALL)
 
 
 def test_a_table_that_is_read_by_other_columns_too_is_one_source(folder: Path) -> None:

@@ -11,7 +11,6 @@ Names of files are not part of a key: a corpus that moves stays prepared.
 import functools
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,19 +18,17 @@ from typing import NamedTuple, TypedDict
 
 from nmt.config.data import CorpusSource, DataConfig, TokenizerConfig
 from nmt.data.cache import Cache, cache_key, contents_of
-from nmt.data.cleaning import EXAMPLES, CleaningReport, Counts, clean, pair_hash, verify
+from nmt.data.cleaning import CleaningReport, Counts, clean, pair_hash, verify
 from nmt.data.corpus import SIDES, Directories, EncodedCorpus
 from nmt.data.hashes import RememberedHashes
 from nmt.data.pairs import Languages
 from nmt.data.sources import WeightedReader, contents, open_corpora, open_sources, size_of
 from nmt.data.store import read_all, stored_texts, write_corpus_index, write_pairs, write_tokens
+from nmt.data.stored_report import store_report, stored_report
 from nmt.data.streamed_corpus import StreamedCorpus, in_turn
 from nmt.data.text_files import hash_file
 from nmt.errors import DataError
 from nmt.text.tokenizer import Tokenizer, Tokenizers
-
-REPORT_FILE = "report.json"
-SOURCES_FILE = "sources.json"  # pairs read of each place; earlier versions wrote none, and read none
 
 
 class Corpora(NamedTuple):
@@ -157,9 +154,7 @@ class _Preparation:
             write_pairs(kept, readers, directory)
             if report.kept == 0:
                 raise DataError(f"cleaning left no training pair; data.cleaning says what is dropped:\n{report}")
-            (directory / REPORT_FILE).write_text(json.dumps(report.to_dict()), encoding="utf-8")
-            read = [counts.read for counts in report.sources.values()]
-            (directory / SOURCES_FILE).write_text(json.dumps(read), encoding="utf-8")
+            store_report(report, directory)
 
         return PreparedPairs(self.cache.entry("pairs", key, build), key, readers, _files(readers, fingerprints))
 
@@ -236,30 +231,14 @@ class _Preparation:
         """The tokenised training corpus without pairs of too many tokens, and the report that counts those too."""
         pairs = self.train_pairs
         corpus = self.encoded(pairs, tokenizers, max_tokens=self.data.cleaning.max_tokens)
-        report = CleaningReport.from_dict(json.loads((pairs.directory / REPORT_FILE).read_text(encoding="utf-8")))
-        for number in range(min(EXAMPLES, corpus.too_long)):
-            report.drop("too_many_tokens", corpus.left_out(number))
-        report.dropped["too_many_tokens"] = corpus.too_long
-        report.kept = len(corpus)
-        if (pairs.directory / SOURCES_FILE).is_file():
-            read = json.loads((pairs.directory / SOURCES_FILE).read_text(encoding="utf-8"))
-            self._name_sources(report, read, corpus.counts())
+        given = zip(self.data.train, open_corpora(self.data.train, self.languages), strict=True)
+        report = stored_report(pairs.directory, corpus, given)
         if not len(corpus):
             raise DataError(
                 f"no training pair has at most {self.data.cleaning.max_tokens} tokens on both sides "
                 f"(--data.cleaning.max_tokens):\n{report}"
             )
         return corpus, report
-
-    def _name_sources(self, report: CleaningReport, read: list[int], kept: dict[str, int]) -> None:
-        """Say a corpus of many files as it was given, by the names that files have now, and what is left of it."""
-        of_place = {place: Counts(*both) for place, *both in zip(kept, read, kept.values(), strict=True)}
-        for source, readers in zip(self.data.train, open_corpora(self.data.train, self.languages), strict=True):
-            for place in dict.fromkeys(reader.place for reader, _ in readers):
-                counts = report.sources[place if len(readers) == 1 else source.path]
-                one = of_place.pop(place, Counts())  # read by other columns, too, a file is counted once
-                counts.read += one.read
-                counts.kept += one.kept
 
     def encoded(self, pairs: PreparedPairs, tokenizers: Tokenizers, *, max_tokens: int | None = None) -> EncodedCorpus:
         """Token ids of prepared text."""

@@ -57,17 +57,10 @@ def greedy_search(
         banned = (*forbidden, end) if step <= min_length else forbidden
         chosen, values = best_token(scored.log_probabilities.squeeze(1), banned=banned)
         if not bool(values.isfinite().all()):
-            check_numbers(values.unsqueeze(1), sentences, step)
-            if bool(values.isneginf().any()):
-                raise impossible(int(sentences[values.isneginf()][0]))
+            _check(values, sentences, step)
         attention = scored.attention if with_attention else None
-        history.append(
-            _Step(
-                _spread(chosen, sentences, batch),
-                _spread(values, sentences, batch),
-                None if attention is None else _spread(attention[:, 0], sentences, batch),
-            )
-        )
+        looked = None if attention is None else _spread(attention[:, 0], sentences, batch)
+        history.append(_Step(_spread(chosen, sentences, batch), _spread(values, sentences, batch), looked))
         tokens = chosen.unsqueeze(1)
         stays = (chosen != end) & (limits > step)
         if bool(stays.all()):
@@ -79,6 +72,13 @@ def greedy_search(
             state = stepper.reorder(state, keep, torch.zeros_like(keep).unsqueeze(1))
         sentences, limits, tokens = sentences[keep], limits[keep], tokens[keep]
     return _hypotheses(history, lengths.tolist(), finished.tolist(), source_lengths)
+
+
+def _check(values: Float[Tensor, " b"], sentences: Int[Tensor, " b"], step: int) -> None:
+    """ValueError for the best token of a sentence that is NaN or impossible."""
+    check_numbers(values.unsqueeze(1), sentences, step)
+    if bool(values.isneginf().any()):
+        raise impossible(int(sentences[values.isneginf()][0]))
 
 
 def _spread(values: Tensor, sentences: Int[Tensor, " b"], batch: int) -> Tensor:
