@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import numpy
 import pytest
+import pytorch_lightning as lightning
 import torch
 from tiny_training import Task, fit, tiny_config
 
@@ -25,14 +26,14 @@ from nmt.files import atomic_write
 from nmt.inference.heatmap import heatmap_png, heatmap_svg
 from nmt.training.averaging import ema_callback
 from nmt.training.ending.stopping import (
+    GracefulStop,
     Interrupted,
     StoppedAtOnce,
     early_stopping,
-    interrupts_after_training,
-    interrupts_kept,
+    interrupts_told,
 )
 from nmt.training.keeping.checkpoint_io import read_checkpoint
-from nmt.training.keeping.checkpoints import MONITORS
+from nmt.training.keeping.checkpoints import MONITORS, Checkpoints
 from nmt.training.keeping.random_state import KEY, capture, restore
 from nmt.training.kinds import kind_of
 from nmt.training.recognition.kind import RECOGNITION
@@ -306,11 +307,11 @@ def test_an_interrupt_before_the_first_step_stays_one(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Task, "setup", setup)
     before = signal.getsignal(signal.SIGINT)
     try:
-        with pytest.raises(KeyboardInterrupt), interrupts_kept():
+        with pytest.raises(KeyboardInterrupt, match="^$"), interrupts_told(run_of()):
             fit(tmp_path, tiny_config(max_steps=2))
     finally:
         signal.signal(signal.SIGINT, before)
-    with pytest.raises(SystemExit, match="3"), interrupts_kept():
+    with pytest.raises(SystemExit, match="3"), interrupts_told(run_of()):
         raise SystemExit(3)
 
 
@@ -558,7 +559,22 @@ def scores(run: Path) -> Any:
     return json.loads((run / "checkpoints" / "index.json").read_text(encoding="utf-8"))["best"]
 
 
-def test_ctrl_c_while_a_trained_run_is_scored_says_that_it_is_trained() -> None:
-    said = "after the last step; the weights are saved, start it again for the scores"
-    with pytest.raises(KeyboardInterrupt, match=said), interrupts_after_training():
-        raise KeyboardInterrupt
+def run_of(*callbacks: lightning.Callback) -> lightning.Trainer:
+    """A trainer with these callbacks."""
+    checkpoints = bool(callbacks)
+    return lightning.Trainer(accelerator="cpu", logger=False, callbacks=[*callbacks], enable_checkpointing=checkpoints)
+
+
+def test_an_interrupt_says_how_far_the_run_is(tmp_path: Path) -> None:
+    """While W&B uploaded the finished run it was "before the first step; nothing is lost"."""
+    stop = GracefulStop(Checkpoints(tmp_path, monitor="loss"), resume_command="sh resume.sh")
+    trainer = run_of(stop)
+    for reached, said in (
+        (None, "^$"),
+        (stop.on_train_start, "in the midst of the run; start it again, and it goes on from its last checkpoint"),
+        (stop.on_train_end, "after the last step; the weights are saved, start it again for the scores"),
+    ):
+        if reached is not None:
+            reached(trainer, Task())
+        with pytest.raises(KeyboardInterrupt, match=said), interrupts_told(trainer):
+            raise KeyboardInterrupt

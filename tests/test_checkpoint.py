@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 import pickle
 import struct
 import subprocess
@@ -74,6 +75,12 @@ def test_a_run_folder_means_its_best_checkpoint_or_else_its_last(checkpoint: Che
     assert find_checkpoint(tmp_path).name == "last.ckpt"
     write_checkpoint(tmp_path / "runs" / "one" / "checkpoints" / "last.ckpt", checkpoint)
     with pytest.raises(CheckpointError, match="name a run in it, such as .*/runs/one$"):
+        find_checkpoint(tmp_path / "runs")
+    for name, written in (("one/checkpoints/best.ckpt", 300), ("two/checkpoints/last.ckpt", 100)):
+        write_checkpoint(tmp_path / "runs" / name, checkpoint)
+        os.utime(tmp_path / "runs" / name, (written, written))
+    os.utime(tmp_path / "runs" / "one" / "checkpoints" / "last.ckpt", (1, 1))
+    with pytest.raises(CheckpointError, match=r"such as .*/runs/one \(the newest of 2 runs there\)$"):
         find_checkpoint(tmp_path / "runs")
     write_checkpoint(tmp_path / "checkpoints" / "best.ckpt", checkpoint)
     assert find_checkpoint(tmp_path).name == "best.ckpt"

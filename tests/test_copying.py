@@ -203,6 +203,7 @@ def test_pieces_that_do_not_spell_their_text_change_nothing() -> None:
         ("Nimm {name} von a@b.de", "take it", KINDS, ["{name}", "a@b.de"]),
         ("Nimm {name} von 30", "take it", ("numbers",), ["30"]),
         ("3 Hunde, 12 Katzen, 0 Mäuse", "three dogs, twelve cats, no mice", KINDS, []),  # words, which it warned of
+        ("7" * 5000, "seven", KINDS, ["7" * 5000]),  # more digits than int() takes
         ("13 um 3:30, 3.5 und 05", "thirteen at half past three", KINDS, ["13", "3:30", "3.5", "05"]),  # seldom words
         ("Der Hund", "the dog", KINDS, []),
     ],

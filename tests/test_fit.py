@@ -20,6 +20,7 @@ from nmt.config.schema import Config
 from nmt.errors import ConfigError, DataError
 from nmt.inference.translator import Translator
 from nmt.metrics.bleu import corpus_scores
+from nmt.training import fit
 from nmt.training.translation.kind import TRANSLATION
 from nmt.training.watching.measurement import columns
 
@@ -84,6 +85,21 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
     with (run_dir / "metrics.csv").open(encoding="utf-8", newline="") as stream:
         noisy = ("per_second", "cpu_minutes", "per_cpu_second")
         return [{k: v for k, v in row.items() if not k.endswith(noisy)} for row in csv.DictReader(stream)]
+
+
+def test_an_interrupt_while_a_run_is_closed_comes_after_its_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B uploads there, which takes its time."""
+    write_corpus(tmp_path, reverse=False, train=60)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "close_loggers", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="after the last step; the weights are saved"):
+        fit.train(small_config(tmp_path, max_steps=2, validate_every_steps=2), run_dir=tmp_path / "run")
+    assert (tmp_path / "run" / "test" / "scores.json").exists()
 
 
 @pytest.mark.slow

@@ -461,6 +461,22 @@ def test_a_call_may_search_otherwise() -> None:
         assert found.log_likelihood == max(reading.log_likelihood for reading in found.nbest)
 
 
+def test_a_search_is_made_once_for_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`evaluate-lines` reads 64 lines at a time, and read the language model anew for each 64."""
+    reader, lines = recognizer(), LINES["image"]()[:2]
+    made: list[CTCSearchConfig] = []
+
+    def counted(search: CTCSearchConfig, *rest: Any) -> LineSearch:
+        made.append(search)
+        return LineSearch(search, *rest)
+
+    monkeypatch.setattr("nmt.inference.recognizer.LineSearch", counted)
+    beam, wider = CTCSearchConfig(**BEAM), CTCSearchConfig(**{**BEAM, "beam_size": 7})
+    for search in (reader.search, beam, CTCSearchConfig(**BEAM), None, wider):
+        reader.recognize(lines, search=search)
+    assert made == [beam, wider]
+
+
 # --- what training saves
 
 

@@ -39,11 +39,13 @@ def others_beside(path: Path) -> str:
 
 def runs_below(folder: Path) -> str:
     """The newest run in a folder that is none itself, and how many there are; else what a run may lack."""
-    found = {one.parent.parent: one.stat().st_mtime for one in folder.glob("*/checkpoints/*.ckpt") if one.is_file()}
+    found = [one for one in folder.glob("*/checkpoints/*.ckpt") if one.is_file()]
     if not found:
         return "has the run reached its first validation?"
-    more = f" (the newest of {len(found)} runs there)" if len(found) > 1 else ""
-    return f"name a run in it, such as {max(found, key=lambda run: found[run])}{more}"
+    runs = {one.parent.parent for one in found}
+    more = f" (the newest of {len(runs)} runs there)" if len(runs) > 1 else ""
+    newest = max(found, key=lambda one: (one.stat().st_mtime, str(one)))
+    return f"name a run in it, such as {newest.parent.parent}{more}"
 
 
 def _what_archive(path: Path, told: str) -> str:

@@ -12,7 +12,7 @@ from nmt.cli.guard import guarded
 from nmt.cli.heatmaps import check_heatmaps, write_heatmaps
 from nmt.cli.lines import one_line, read_lines
 from nmt.cli.output import check_output
-from nmt.cli.progress import Progress
+from nmt.cli.progress import Progress, tell
 from nmt.cli.report import Comparison, Report, report_json, report_text
 from nmt.cli.rows import Remarks, Row
 from nmt.cli.suspicions import warn_if_swapped, warn_if_tokenized
@@ -146,7 +146,7 @@ def _translate(arguments: argparse.Namespace, sources: list[str], wanted: Wanted
                 if number in chosen:
                     name = f"line_{number}" if len(arguments.checkpoint) == 1 else f"system_{index + 1}_line_{number}"
                     if not write_heatmaps(arguments.heatmaps, name, translation):
-                        shown.tell(f"evaluate: line {number} has no word, and so no heat-map")
+                        tell(f"evaluate: line {number} has no word, and so no heat-map")
         if arguments.output is not None:
             atomic_write(arguments.output[index], "".join(f"{line}\n" for line in hypotheses))
         remarks.warn()

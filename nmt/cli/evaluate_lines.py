@@ -5,13 +5,15 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nmt import __version__
 from nmt.cli.ctc_options import ctc_overrides, load_recognizer
 from nmt.cli.guard import guarded
 from nmt.cli.lines_options import checked_sources, parser
 from nmt.files import atomic_write
+
+LONG: Final = 64  # lines that take a while to be fitted to
 
 if TYPE_CHECKING:
     from nmt.cli.lines_findings import Findings, ReadLine
@@ -61,11 +63,11 @@ def _fitted(
     search = recognizer.search
     if not arguments.tune and arguments.calibrate is None:
         return search
-    from nmt.cli.lines_reading import WINDOW, readable
+    from nmt.cli.lines_reading import readable
     from nmt.inference.line_tuning import calibrate_search, tune_search
 
     inputs, texts = readable(recognizer, lines)
-    if len(inputs) > WINDOW:  # a minute or more in which no bar moves
+    if len(inputs) > LONG:  # no bar moves meanwhile
         print(f"evaluate-lines: fitting to {len(inputs):,} lines, which are read again afterwards", file=sys.stderr)
     if arguments.tune:
         search, tuning = tune_search(recognizer, inputs, texts, measure=measure)

@@ -59,12 +59,6 @@ class Progress:
             print(f"{self._speaker}: {self._done:,}{of_all} lines", file=sys.stderr, flush=True)
             self._said = now
 
-    def tell(self, message: str) -> None:
-        """A line above the bar, if there is one."""
-        from tqdm import tqdm
-
-        tqdm.write(message, file=sys.stderr)
-
     def tell_end(self, output: str) -> None:
         """On a terminal, which the bar has left: how many lines took how long, and the file they are in (-: none)."""
         if self._bar is not None:
@@ -75,6 +69,13 @@ class Progress:
                 f"{self._speaker}: {lines:,} line{'' if lines == 1 else 's'} in {_duration(seconds)}{place}",
                 file=sys.stderr,
             )
+
+
+def tell(message: str) -> None:
+    """A line on the standard error output, above the bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(message, file=sys.stderr)
 
 
 def _duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from nmt.cli.line_order import least_sure_first
 from nmt.cli.line_pages import Put, check_page_folder, page_folder
 from nmt.cli.line_rows import HEADER, Row, json_row, table_row, text_row
 from nmt.cli.output import check_stream_output, destination
-from nmt.cli.progress import Progress
+from nmt.cli.progress import Progress, tell
 from nmt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def run(argv: list[str]) -> int:
             done += 1
             if isinstance(found, str):
                 failed += 1
-                _tell(found)
+                tell(f"recognize: {found}")
             elif not found.text.strip():
                 silent += 1
     if failed:
@@ -219,13 +219,6 @@ def _shown(arguments: argparse.Namespace) -> Progress:
     return Progress("recognize", total=lambda: line_count(arguments.lines), quiet=quiet)
 
 
-def _tell(problem: str) -> None:
-    """On the standard error output, above the bar if there is one."""
-    from tqdm import tqdm
-
-    tqdm.write(f"recognize: {problem}", file=sys.stderr)
-
-
 def _read(recognizer: "Recognizer", item: Listed) -> "LineInput | str":
     """A line as the model sees it, or what is wrong with it, beginning with its name."""
     if item.line is None:
@@ -233,7 +226,8 @@ def _read(recognizer: "Recognizer", item: Listed) -> "LineInput | str":
     try:
         read = recognizer.read(item.line)
         if read.looks_like_a_page:
-            _tell(f"{item.name}: higher than wide, and read as one line; give a page's ALTO or PAGE .xml, or its lines")
+            advice = "give a page's ALTO or PAGE .xml, or its lines"
+            tell(f"recognize: {item.name}: higher than wide, and read as one line; {advice}")
         return read
     except DataError as error:
         return str(error) if item.name in str(error) else f"{item.name}: {error}"

@@ -129,9 +129,14 @@ class _Preparation:
         return Corpora(train, read, named, tokenizers, report, contents)
 
     @functools.cached_property
+    def train_files(self) -> list[list[WeightedReader]]:
+        """Those of each source; what a pattern stands for is looked up once."""
+        return open_corpora(self.data.train, self.languages)
+
+    @functools.cached_property
     def train_pairs(self) -> PreparedPairs:
         """The cleaned training text; its files are read once to tell whether they have changed."""
-        readers = open_sources(self.data.train, self.languages)
+        readers = list(itertools.chain.from_iterable(self.train_files))
         fingerprints = [reader.fingerprint(self.hash_of) for reader, _ in readers]
         cleaning = self.data.cleaning
         held_out = open_sources(self._held_out_sources(), self.languages)
@@ -231,8 +236,7 @@ class _Preparation:
         """The tokenised training corpus without pairs of too many tokens, and the report that counts those too."""
         pairs = self.train_pairs
         corpus = self.encoded(pairs, tokenizers, max_tokens=self.data.cleaning.max_tokens)
-        given = zip(self.data.train, open_corpora(self.data.train, self.languages), strict=True)
-        report = stored_report(pairs.directory, corpus, given)
+        report = stored_report(pairs.directory, corpus, zip(self.data.train, self.train_files, strict=True))
         if not len(corpus):
             raise DataError(
                 f"no training pair has at most {self.data.cleaning.max_tokens} tokens on both sides "

@@ -36,7 +36,7 @@ __all__ = ["KINDS", "Kind", "carry_through", "left_out"]
 
 # German and English spell these out ("3 Hunde", "three dogs"), so that a lone 3 which is no longer there is mostly
 # translated, and a warning that is mostly wrong is read by nobody. The price: a small number that is lost is not named.
-SPELT_OUT: Final = range(13)
+SPELT_OUT: Final = frozenset(map(str, range(13)))
 
 
 class _Edit(NamedTuple):
@@ -85,12 +85,7 @@ def left_out(source: str, output: str, *, source_pieces: Sequence[str], kinds: C
     """
     left = source_side(source, source_pieces)
     lost = missing(source if left is None else left.text, output, kinds)
-    return [one.text for one in lost if not _is_spelt_out(one)]
-
-
-def _is_spelt_out(one: Protected) -> bool:
-    digits = one.text if one.kind == "numbers" and one.text.isdecimal() else ""
-    return bool(digits) and int(digits) in SPELT_OUT and len(digits) == len(str(int(digits)))
+    return [one.text for one in lost if one.kind != "numbers" or one.text not in SPELT_OUT]
 
 
 class _Copying:

@@ -52,6 +52,7 @@ class Recognizer:
         self.language_model = language_model
         self.scorer = scorer
         self._search = LineSearch(config.search, alphabet, language_model, scorer)
+        self._other: tuple[CTCSearchConfig, LineSearch] | None = None
 
     @classmethod
     def from_checkpoint(
@@ -124,9 +125,7 @@ class Recognizer:
         alignment: bool = True,
     ) -> Iterator[Recognition]:
         """The same for lines as they come, in memory that does not grow with their number."""
-        chooser = self._search
-        if search is not None:
-            chooser = LineSearch(search, self.alphabet, self.language_model, self.scorer)
+        chooser = self._searching(search)
         if isinstance(lines, (str, Path)):  # which is iterable too, letter by letter
             raise DataError(f"{lines}: recognize takes a list of lines; give [{str(lines)!r}]")
         source = iter(lines)
@@ -135,6 +134,14 @@ class Recognizer:
             for index, log_probs in self._scored(window):
                 found[index] = self._recognition(log_probs, window[index].place, chooser, alignment=alignment)
             yield from found
+
+    def _searching(self, search: CTCSearchConfig | None) -> LineSearch:
+        """Its own, or the one asked for last, made once: a language model may take seconds to be read."""
+        if search is None or search == self.search:
+            return self._search
+        if self._other is None or self._other[0] != search:
+            self._other = (search, LineSearch(search, self.alphabet, self.language_model, self.scorer))
+        return self._other[1]
 
     def frame_scores(self, lines: Iterable[LineLike | LineInput]) -> list[Float[Tensor, "F V"]]:
         """log p(symbol) of every frame of every line, on the CPU; no frame where there is nothing to read."""

@@ -88,7 +88,7 @@ def _additive_scores(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     query, keys = query[:, :, None, :], keys[:, None, :, :]
     if keys.dtype != torch.float32 or keys.device.type != "cpu":
         return torch.matmul((query + keys).tanh_(), vector)
-    return torch.matmul(torch.add(2 * keys, query, alpha=2).sigmoid_(), 2 * vector) - vector.sum()
+    return torch.matmul(torch.add(2 * query, keys, alpha=2).sigmoid_(), 2 * vector) - vector.sum()
 
 
 class GeneralAttention(Attention):

@@ -24,7 +24,7 @@ from nmt.training.ending.faults import memory_explained, preparation_explained
 from nmt.training.ending.meeting import MeetingStrategy
 from nmt.training.ending.peers import peers_among
 from nmt.training.ending.slurm import cluster, job_id
-from nmt.training.ending.stopping import interrupts_after_training, interrupts_kept
+from nmt.training.ending.stopping import interrupts_told
 from nmt.training.finish import average_best
 from nmt.training.keeping.checkpoint_io import AtomicCheckpointIO, newest_usable_checkpoint
 from nmt.training.kinds import kind_of
@@ -68,9 +68,9 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
             parts = kind.assemble(config, place, newest=newest)
         device = trainer.strategy.root_device
         _introduce(run, parts, levers, resuming_from=newest)
-        with _closed(trainer, run):
+        with interrupts_told(trainer), _closed(trainer, run):
             together = peers.fail_together(trainer, resume_command=run.resume_command)
-            with together, memory_explained(trainer, parts.too_large), interrupts_kept():
+            with together, memory_explained(trainer, parts.too_large):
                 trainer.fit(
                     parts.task,
                     train_dataloaders=parts.loader,
@@ -79,8 +79,7 @@ def train(config: RunConfig, *, run_dir: Path | None = None, resume: bool = True
                     weights_only=True,
                 )
             if first:
-                with interrupts_after_training():
-                    _finish(run, parts, device)
+                _finish(run, parts, device)
     return run.path
 
 

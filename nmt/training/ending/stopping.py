@@ -48,11 +48,13 @@ class GracefulStop(StepCallback, Checkpoint):
         self._received: int | None = None
         self._stopping = False
         self._previous: dict[int, Any] = {}
+        self.saved: str | None = None  # what to say of the run once it has made steps
 
     def on_train_start(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
         """Take the signals over, after Lightning has installed its handlers."""
         super().on_train_start(trainer, pl_module)
         self._received, self._stopping = None, False
+        self.saved = "in the midst of the run; start it again, and it goes on from its last checkpoint"
         if threading.current_thread() is threading.main_thread():
             in_a_job = (slurm.REQUEUE_SIGNAL,) if slurm.job_id() is not None else ()
             for number in (signal.SIGINT, signal.SIGTERM, *in_a_job):
@@ -86,6 +88,7 @@ class GracefulStop(StepCallback, Checkpoint):
         )
 
     def on_train_end(self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule") -> None:
+        self.saved = "after the last step; the weights are saved, start it again for the scores"
         self._give_back()
 
     def on_exception(
@@ -108,23 +111,19 @@ class GracefulStop(StepCallback, Checkpoint):
 
 
 @contextlib.contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Around a training: Ctrl-C before the first step stays a KeyboardInterrupt; Lightning leaves without a word."""
+def interrupts_told(trainer: "lightning.Trainer") -> Iterator[None]:
+    """Around a run to its very end: Ctrl-C where `GracefulStop` does not wait for it says what of the run is saved.
+
+    Before the first step it stays a bare KeyboardInterrupt; Lightning leaves without a word.
+    """
     try:
         yield
-    except SystemExit as leaving:
-        if isinstance(leaving.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from leaving
-        raise
-
-
-@contextlib.contextmanager
-def interrupts_after_training() -> Iterator[None]:
-    """Around what follows the last step: Ctrl-C there says that the weights are safe."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("after the last step; the weights are saved, start it again for the scores") from None
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, KeyboardInterrupt):
+            raise
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # untyped in Lightning
+        saved = next((one.saved for one in callbacks if isinstance(one, GracefulStop)), None)
+        raise KeyboardInterrupt(*([] if saved is None else [saved])) from leaving
 
 
 class TimeLimit(StepCallback):
